@@ -1,0 +1,345 @@
+//! The only room that knows everyone: builds the parts, starts them, and stops them in order.
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::clock::Clock;
+use crate::config::{self, Action, Broker, Config, PersonAction};
+use crate::fetch::{Fetcher, Refusal};
+use crate::household::Household;
+use crate::oauth::OAuth;
+use crate::plugindata::{Plugindata, RunLock};
+use crate::reading::Person;
+use crate::schedule::{Change, Ran, Runner, Schedule};
+use crate::sink::mqtt::{self, Mqtt};
+use crate::snapshot::{Sink, utc};
+use crate::store::Store;
+use crate::upstream::{UPSTREAMS, client};
+use crate::web::access::Access;
+use crate::web::entrypoint::{Entrypoints, read_fetch};
+use crate::web::page::SETUP_PATH;
+use crate::web::server;
+
+/// An action this long overdue is not on time.
+const LATE: TimeDelta = TimeDelta::minutes(5);
+/// How often removals by other processes are looked for.
+const WATCH: Duration = Duration::from_secs(60);
+
+/// How long a stop waits for a token that is being renewed; all else ends at once.
+const FAREWELL: Duration = Duration::from_secs(75);
+
+/// What every command needs: the people, their consent, their fetches.
+pub struct Parts {
+    /// The people.
+    pub household: Arc<Household>,
+    /// Their consent.
+    pub oauth: Arc<OAuth>,
+    /// Their fetches.
+    pub fetcher: Arc<Fetcher>,
+}
+
+impl Parts {
+    /// Opens files and store, and publishes to `sinks`.
+    pub fn new(config: &Config, clock: Clock, store: Store, sinks: Vec<Arc<dyn Sink>>) -> Result<Parts> {
+        let plugindata = Plugindata::new(&config.data_dir).overridden_by(config.clients.clone());
+        let page = config.http.public_url.join(SETUP_PATH);
+        let household = Arc::new(Household::new(plugindata, store, clock, page));
+        let http = client::http()?;
+        let redirect = config.http.public_url.join("/plugin/fitbit/auth2");
+        let oauth = OAuth::new(Arc::clone(&household), http.clone(), config.upstreams.clone(), redirect);
+        let oauth = Arc::new(oauth);
+        let night_starts = config.sleep.night_starts;
+        let fetcher = Fetcher::new(Arc::clone(&household), Arc::clone(&oauth), http, night_starts, sinks);
+        Ok(Parts { household, oauth, fetcher: Arc::new(fetcher) })
+    }
+}
+
+/// The store of a data folder; the folder is made as needed.
+pub async fn store(data_dir: &Path) -> Result<Store> {
+    crate::plugindata::create_folder(data_dir)?;
+    Store::open(&data_dir.join("fitbit2mqtt.db")).await
+}
+
+/// The plugin process: entry points on `listener`, interval actions, MQTT; until `shutdown`.
+pub async fn run(
+    mut config: Config,
+    clock: Clock,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<()> {
+    let port = listener.local_addr().context("asking for the address of the listener")?.port();
+    config.on_port(port);
+    let _lock = RunLock::acquire(&config.data_dir)?;
+    let store = store(&config.data_dir).await?;
+    start_broker(&config.mqtt)?;
+    let settings = mqtt_settings(&config.mqtt, &store).await?;
+    let mqtt = Arc::new(Mqtt::new(settings, store.clone())?);
+    let sink: Arc<dyn Sink> = mqtt.clone();
+    let parts = Parts::new(&config, clock.clone(), store.clone(), vec![sink])?;
+    let bridge = Arc::new(Bridge { parts, mqtt: Arc::clone(&mqtt), started: clock.now(), store });
+
+    let renewing = Arc::clone(&bridge);
+    tokio::spawn(async move { renewing.renew_expired().await });
+    if let Some(unpublished) = bridge.publish_everyone().await {
+        mqtt.settled(&unpublished).await?;
+    }
+    // The sink must not keep itself alive through what it calls after each connection.
+    let weak = Arc::downgrade(&bridge);
+    mqtt.connect(Some(Box::new(move || {
+        let weak = weak.clone();
+        Box::pin(async move {
+            if let Some(bridge) = weak.upgrade() {
+                bridge.publish_everyone().await;
+            }
+        })
+    })))
+    .await?;
+
+    let template = Action::template()?;
+    let runner: Arc<dyn Runner> = bridge.clone();
+    let schedule = Schedule::new(Arc::clone(&bridge.parts.household), runner, config.actions.clone(), template).start();
+    let stopping = Arc::new(AtomicBool::new(false));
+    let server = server::serve(listener, Arc::new(entrypoints(&config, &bridge, &schedule, &stopping).await?))?;
+    log::info!("the setup page is at {}", bridge.parts.household.setup_page());
+
+    tokio::select! {
+        () = shutdown => {}
+        () = bridge.watch(&schedule) => {}
+    }
+    log::info!("stopping");
+    stopping.store(true, Ordering::Relaxed);
+    // First nothing new comes in, then what runs ends, then the broker is told.
+    let fetches = async {
+        if tokio::time::timeout(FAREWELL, bridge.parts.fetcher.stop()).await.is_err() {
+            log::warn!("a token is still being renewed after {} s; it is left behind", FAREWELL.as_secs());
+        }
+    };
+    tokio::join!(server.stop(), schedule.stop(FAREWELL), fetches);
+    mqtt.stop().await;
+    Ok(())
+}
+
+async fn entrypoints(
+    config: &Config,
+    bridge: &Arc<Bridge>,
+    schedule: &crate::schedule::Scheduled,
+    stopping: &Arc<AtomicBool>,
+) -> Result<Entrypoints> {
+    let key = bridge.store.setting("form_key", || format!("{:032x}", rand::random::<u128>())).await?;
+    let http = &config.http;
+    let access = Access::new(http.password.clone(), &http.allowed_hosts, http.public_url.url().clone(), key);
+    let changes = schedule.changes();
+    let ready = Arc::clone(bridge);
+    Ok(Entrypoints {
+        household: Arc::clone(&bridge.parts.household),
+        oauth: Arc::clone(&bridge.parts.oauth),
+        fetcher: Arc::clone(&bridge.parts.fetcher),
+        access,
+        changed: Box::new(move |change| {
+            let _ = changes.send(change);
+        }),
+        unready: Box::new(move || ready.unready()),
+        stopping: Arc::clone(stopping),
+    })
+}
+
+/// The parts at work.
+struct Bridge {
+    parts: Parts,
+    mqtt: Arc<Mqtt>,
+    store: Store,
+    started: chrono::DateTime<chrono::Utc>,
+}
+
+impl Bridge {
+    /// Everyone's state as the store has it now, for other processes write there, too; and the bridge's own. Gives
+    /// back those who could not be published, or `None` where it is not known who there is.
+    async fn publish_everyone(&self) -> Option<Vec<Person>> {
+        self.notice_removals().await;
+        let people = self.parts.household.plugindata.people();
+        let people = people.inspect_err(|error| log::error!("the people could not be listed: {error:#}")).ok()?;
+        let mut unpublished = Vec::new();
+        for person in people {
+            if self.parts.fetcher.publish(&person).await.is_none() {
+                unpublished.push(person);
+            }
+        }
+        self.publish_info().await;
+        Some(unpublished)
+    }
+
+    /// Renews what has expired, without waiting for the first actions: a crash may have cut a renewal short, and the
+    /// upstream repeats its answer for two minutes only.
+    async fn renew_expired(&self) {
+        for person in self.parts.household.plugindata.people().unwrap_or_default() {
+            // Whatever is wrong with somebody's file or token is told by their actions.
+            if let Ok(Some(member)) = self.parts.household.member(&person).await {
+                let _ = self.parts.oauth.access_token(&member).await;
+            }
+        }
+    }
+
+    /// People that another process has forgotten, or whose folder was removed, are no longer published.
+    async fn notice_removals(&self) -> bool {
+        let removed = match self.store.removed().await {
+            Ok(removed) => removed,
+            Err(error) => {
+                log::error!("{error:#}");
+                return false;
+            }
+        };
+        for person in &removed {
+            if let Err(error) = self.remove(person).await {
+                log::error!("{person} was forgotten, but not everything could be cleared: {error:#}");
+            }
+        }
+        !removed.is_empty()
+    }
+
+    async fn remove(&self, person: &Person) -> Result<()> {
+        if self.parts.household.plugindata.people()?.contains(person) {
+            // They are back already; publishing them withdraws what is no longer theirs.
+            return self.store.note_removed(person).await;
+        }
+        if self.parts.fetcher.forget(person).await? {
+            log::info!("{person} was forgotten; what was published is cleared");
+        }
+        Ok(())
+    }
+
+    async fn publish_info(&self) {
+        let household = &self.parts.household;
+        let next: Vec<_> = household
+            .next_actions()
+            .into_iter()
+            .flat_map(|(person, actions)| actions.into_iter().map(move |action| (person.clone(), action)))
+            .map(|(person, action)| {
+                json!({"user": person, "representing": action.representing, "next": action.next.map(utc)})
+            })
+            .collect();
+        let info = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "started": utc(self.started),
+            "people": household.plugindata.people().unwrap_or_default(),
+            "upstreams": UPSTREAMS.iter().map(|upstream| upstream.provider).collect::<Vec<_>>(),
+            "actions": next,
+        });
+        if let Err(error) = self.mqtt.info(&info).await {
+            log::error!("the state of the bridge could not be published: {error:#}");
+        }
+    }
+
+    /// Looks for removals for ever.
+    async fn watch(&self, schedule: &crate::schedule::Scheduled) {
+        loop {
+            tokio::time::sleep(WATCH).await;
+            if self.notice_removals().await {
+                let _ = schedule.changes().send(Change::People);
+                self.publish_info().await;
+            }
+        }
+    }
+
+    fn unready(&self) -> Option<String> {
+        if !self.mqtt.is_connected() {
+            let trouble = self.mqtt.trouble().unwrap_or_else(|| "not connected yet".into());
+            return Some(format!("no connection to the MQTT broker: {trouble}"));
+        }
+        let household = &self.parts.household;
+        let now = household.clock.now();
+        let late = |next: Option<chrono::DateTime<chrono::Utc>>| next.is_some_and(|next| next + LATE < now);
+        household
+            .next_actions()
+            .into_iter()
+            .find(|(_, actions)| actions.iter().any(|action| late(action.next)))
+            .map(|(person, _)| format!("the action of {person} is overdue"))
+    }
+}
+
+#[async_trait]
+impl Runner for Bridge {
+    async fn run(&self, action: &PersonAction) -> Ran {
+        self.notice_removals().await;
+        let person = &action.person;
+        let mut parameters = action.parameters.clone();
+        parameters.push(("user".into(), person.to_string()));
+        let outcome = match read_fetch(&parameters) {
+            Ok((person, wanted)) => self.parts.fetcher.fetch(&person, &wanted).await.map(drop),
+            Err(bad) => Err(Refusal::Bad(bad)),
+        };
+        let ran = match outcome {
+            Ok(()) => Ran::Through,
+            // Whoever has not consented yet is no failure; their page and topic say so.
+            Err(Refusal::NoToken(_)) => {
+                self.parts.fetcher.publish(person).await;
+                Ran::Through
+            }
+            Err(Refusal::UnknownPerson(_)) => {
+                log::info!("{person} is gone; what was published is cleared");
+                Ran::Gone
+            }
+            Err(Refusal::Stopping) => Ran::Interrupted,
+            Err(refusal) => {
+                log::warn!("the action {} failed: {refusal}", action.url);
+                Ran::Through
+            }
+        };
+        self.publish_info().await;
+        ran
+    }
+}
+
+/// The broker and our name there.
+async fn mqtt_settings(config: &config::Mqtt, store: &Store) -> Result<mqtt::Settings> {
+    let id = match &config.client_id {
+        Some(id) => id.clone(),
+        None => store.setting("mqtt_client_id", || format!("fitbit2mqtt-{:08x}", rand::random::<u32>())).await?,
+    };
+    let url = match &config.broker {
+        Broker::Embedded { listen } => format!("mqtt://{listen}"),
+        Broker::Remote { url, .. } => url.clone(),
+    };
+    Ok(mqtt::Settings {
+        username: config.username.clone(),
+        password: config.password.clone(),
+        ca_file: config.ca_file.clone(),
+        client_cert_file: config.client_certificate.as_ref().map(|files| files.certificate_file.clone()),
+        client_key_file: config.client_certificate.as_ref().map(|files| files.key_file.clone()),
+        protocol: match config.protocol {
+            config::Protocol::V3 => mqtt::Protocol::V311,
+            config::Protocol::V5 => mqtt::Protocol::V5,
+        },
+        topic: config.topic.clone(),
+        bridge_topic: config.bridge_topic.clone(),
+        retain: config.retain,
+        ..mqtt::Settings::new(url, id)
+    })
+}
+
+/// A short-lived client beside a running bridge.
+pub async fn brief(config: &config::Mqtt, store: &Store) -> Result<Mqtt> {
+    Mqtt::brief(mqtt_settings(config, store).await?, store.clone()).await
+}
+
+/// The embedded broker, where that is what the configuration says.
+fn start_broker(config: &config::Mqtt) -> Result<()> {
+    let Broker::Embedded { listen } = config.broker else { return Ok(()) };
+    #[cfg(feature = "embedded")]
+    {
+        let credentials = config.username.clone().zip(config.password.clone());
+        let address = crate::broker::start(listen, credentials)?;
+        log::info!("the embedded broker listens on {address}");
+        Ok(())
+    }
+    #[cfg(not(feature = "embedded"))]
+    anyhow::bail!("mqtt.url says embedded://{listen}, but this program was built without the feature `embedded`")
+}

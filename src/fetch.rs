@@ -1,0 +1,231 @@
+//! One person's fetch: plan → ask → decode → record → publish. Everything that asks an upstream for values comes
+//! through here: interval actions, the entry point, the command line.
+
+mod asking; // requests and what belongs to each: quota, a fresh token, further pages
+mod outcome; // what a fetch answers, or why not
+mod told; // answers as readings, recorded
+mod trouble; // what fails for long is told once
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use tokio::sync::{Mutex, watch};
+
+pub use outcome::{Outcome, Refusal};
+
+use self::asking::Answer;
+use self::trouble::Troubles;
+use crate::household::{Household, Member};
+use crate::oauth::OAuth;
+use crate::plan::{self, Ask, BadRequest, Known, Plan, Wanted};
+use crate::reading::Person;
+use crate::snapshot::{Sink, Snapshot};
+use crate::store::StoredProfile;
+use crate::upstream::Failure;
+use crate::upstream::decode::decode;
+use crate::upstream::endpoint::{Profile, Span};
+
+/// Fetches.
+pub struct Fetcher {
+    household: Arc<Household>,
+    oauth: Arc<OAuth>,
+    http: reqwest::Client,
+    night_starts: chrono::NaiveTime,
+    sinks: Vec<Arc<dyn Sink>>,
+    /// One fetch at a time for each person.
+    turns: Mutex<HashMap<Person, Arc<Mutex<()>>>>,
+    /// When the next request for each person may be sent.
+    paces: Mutex<HashMap<Person, DateTime<Utc>>>,
+    troubles: Troubles,
+    stopping: watch::Sender<bool>,
+}
+
+impl Fetcher {
+    /// A fetcher that publishes to `sinks`.
+    pub fn new(
+        household: Arc<Household>,
+        oauth: Arc<OAuth>,
+        http: reqwest::Client,
+        night_starts: chrono::NaiveTime,
+        sinks: Vec<Arc<dyn Sink>>,
+    ) -> Fetcher {
+        let (turns, paces, stopping) = (Mutex::default(), Mutex::default(), watch::Sender::new(false));
+        Fetcher { household, oauth, http, night_starts, sinks, turns, paces, troubles: Troubles::default(), stopping }
+    }
+
+    /// Fetches what is wanted of one person, records what is new and publishes the person's state, also after a failure.
+    pub async fn fetch(&self, person: &Person, wanted: &Wanted) -> Result<Outcome, Refusal> {
+        let turn = self.turn(person).await;
+        let _turn = turn.lock().await;
+        if self.is_stopping() {
+            return Err(Refusal::Stopping);
+        }
+        let fetched = self.fetch_in_turn(person, wanted).await;
+        match &fetched {
+            Err(Refusal::UnknownPerson(_)) => {
+                self.unpublish(person).await?;
+                self.turns.lock().await.remove(person);
+            }
+            Err(refusal @ (Refusal::Internal(_) | Refusal::Setting(..))) => {
+                // As far as that works: the caller tells of the refusal itself.
+                let now = self.household.clock.now();
+                let _ = self.household.store.note_fetch(person, now, Some(&refusal.to_string())).await;
+                let _ = self.try_to_publish(person).await;
+            }
+            _ => {}
+        }
+        fetched
+    }
+
+    async fn fetch_in_turn(&self, person: &Person, wanted: &Wanted) -> Result<Outcome, Refusal> {
+        let member = self.known(person).await?;
+        // A request that is wrong is wrong whoever it is for, and costs nothing.
+        self.plan(&member, wanted)?;
+        let member = with_token(member)?;
+        if member.is_moving() {
+            let why = member.must_connect();
+            self.household.store.note_fetch(person, self.household.clock.now(), Some(&why)).await?;
+            self.publish(person).await;
+            return Err(Refusal::Failed(person.clone(), Failure::ConsentLost(why)));
+        }
+        let (member, mut answers) = self.profile_first(member).await?;
+        let plan = self.plan(&member, wanted)?;
+        self.ask_all(&member, &plan, &mut answers).await?;
+        let told = self.decode_all(&member, &plan, &answers).await?;
+        if answers.iter().any(|answer| !answer.pages.is_empty()) {
+            self.oauth.works(&member).await;
+        }
+        let outcome = Outcome::new(&member, &plan, &answers, told, self.household.clock.now());
+        if self.is_stopping() {
+            // What came in is kept; what was not asked any more is no failure.
+            self.publish(person).await;
+            return Err(Refusal::Stopping);
+        }
+        self.household.store.note_fetch(person, outcome.fetched, outcome.error().as_deref()).await?;
+        self.troubles.tell(person, &outcome);
+        let snapshot = self.publish(person).await;
+        outcome.finish(&self.household, &member, snapshot).await
+    }
+
+    /// Publishes the person's present state to every destination. `None`: there is no such person, or it could not
+    /// be published, which is told in the log.
+    pub async fn publish(&self, person: &Person) -> Option<Snapshot> {
+        self.try_to_publish(person).await.unwrap_or_else(|error| {
+            log::error!("{person}: the values could not be published: {error:#}");
+            None
+        })
+    }
+
+    async fn try_to_publish(&self, person: &Person) -> Result<Option<Snapshot>> {
+        let Some(member) = self.household.member_or_last_known(person).await? else { return Ok(None) };
+        let snapshot = self.household.snapshot(&member).await?;
+        // A destination that fails costs the others nothing.
+        let mut published = Ok(());
+        for sink in &self.sinks {
+            published = published.and(sink.publish(&snapshot).await);
+        }
+        published.map(|()| Some(snapshot))
+    }
+
+    /// Clears everything that was published of a person.
+    pub async fn unpublish(&self, person: &Person) -> Result<()> {
+        self.troubles.forget(person);
+        for sink in &self.sinks {
+            sink.remove(person).await?;
+        }
+        Ok(())
+    }
+
+    /// Another process has forgotten this person: clears what was published and what a fetch under way has recorded
+    /// since. `false`: such a fetch is still under way, so this has to be done once more.
+    pub async fn forget(&self, person: &Person) -> Result<bool> {
+        self.unpublish(person).await?;
+        let turn = self.turn(person).await;
+        // Not waited for: one person's fetch never holds up what is done for others.
+        let Ok(_turn) = turn.try_lock() else { return Ok(false) };
+        self.household.store.forget(person).await?;
+        self.household.store.note_removed(person).await?;
+        Ok(true)
+    }
+
+    /// Asks nothing more, and waits until the fetches under way have ended: at once, but for a token that is being
+    /// renewed, which is never left before it is on disk.
+    pub async fn stop(&self) {
+        self.stopping.send_replace(true);
+        let turns: Vec<_> = self.turns.lock().await.values().cloned().collect();
+        for turn in turns {
+            let _ended = turn.lock().await;
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    async fn turn(&self, person: &Person) -> Arc<Mutex<()>> {
+        self.turns.lock().await.entry(person.clone()).or_default().clone()
+    }
+
+    async fn known(&self, person: &Person) -> Result<Member, Refusal> {
+        self.household.member(person).await?.ok_or_else(|| Refusal::UnknownPerson(person.clone()))
+    }
+
+    /// The requests to make. Where they cannot be planned although the request alone could, the person's file is wrong.
+    fn plan(&self, member: &Member, wanted: &Wanted) -> Result<Plan, Refusal> {
+        let known = known(member);
+        plan::plan(member.upstream, &wanted_of(member, wanted), &known).map_err(|BadRequest(why)| {
+            match plan::plan(member.upstream, wanted, &known) {
+                Ok(_) => Refusal::Setting(member.person.clone(), why),
+                Err(bad) => Refusal::Bad(bad),
+            }
+        })
+    }
+
+    /// What changes rarely, where it is due, before anything else: the profile says which day it is for the person.
+    async fn profile_first(&self, member: Member) -> Result<(Member, Vec<Answer>), Refusal> {
+        let granted = |scope: &str| member.scopes().is_none_or(|scopes| scopes.iter().any(|name| name == scope));
+        let rare = member.upstream.endpoints.iter().filter(|endpoint| endpoint.span == Span::OnceADay);
+        let (start, end) = (member.today, member.today);
+        let mut answers: Vec<Answer> = Vec::new();
+        let mut read: Option<Profile> = None;
+        for endpoint in rare.filter(|endpoint| member.profile_due && granted(endpoint.scope)) {
+            // It answers no method until the plan says so.
+            let (path, body, methods) = (endpoint.path.to_owned(), None, Vec::new());
+            let ask = Ask { endpoint, path, body, start, end, follow: false, methods };
+            let answer = self.ask(&member, ask, &answers).await?;
+            let context = self.context(&member, &answer.ask, None);
+            if let Some(Ok(decoded)) = answer.pages.first().map(|page| decode(endpoint, page, &context)) {
+                let nothing = Profile { zone: None, name: None };
+                read = decoded.profile.or(read).or(Some(nothing));
+            }
+            answers.push(answer);
+        }
+        if let Some(profile) = read {
+            let fetched = self.household.clock.now();
+            let profile = StoredProfile { fetched, zone: profile.zone, name: profile.name };
+            self.household.store.set_profile(&member.person, &profile).await?;
+        }
+        Ok((with_token(self.known(&member.person).await?)?, answers))
+    }
+}
+
+fn with_token(member: Member) -> Result<Member, Refusal> {
+    if member.file.token.is_none() { Err(Refusal::NoToken(member.person)) } else { Ok(member) }
+}
+
+/// The request with the defaults of the person's file.
+fn wanted_of(member: &Member, wanted: &Wanted) -> Wanted {
+    let methods = if wanted.methods.is_empty() {
+        member.file.methods.clone().unwrap_or_default()
+    } else {
+        wanted.methods.clone()
+    };
+    Wanted { methods, keywords: member.keywords(&wanted.keywords) }
+}
+
+fn known(member: &Member) -> Known {
+    let user_id = member.file.token.as_ref().and_then(|token| token.user_id.clone());
+    Known { today: member.today, scopes: member.scopes(), once_a_day: false, user_id }
+}

@@ -1,0 +1,290 @@
+//! Who the people are and what is known of each: files and store put together. Asks no upstream.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use crate::clock::Clock;
+use crate::config::PersonAction;
+use crate::metric::System;
+use crate::plan::Keywords;
+use crate::plugindata::{PersonFile, Plugindata};
+use crate::quota::Quota;
+use crate::reading::Person;
+use crate::snapshot::{Auth, AuthState, NextAction, Shown, Snapshot, Status, utc};
+use crate::store::{Store, StoredAuth};
+use crate::upstream::{self, UPSTREAMS, Upstream};
+
+/// A consent that ends is warned of this long before.
+const WARNING: TimeDelta = TimeDelta::days(2);
+/// A person without any success for this long is unavailable.
+const PATIENCE: TimeDelta = TimeDelta::hours(24);
+
+/// The people on one data folder.
+pub struct Household {
+    /// Their files.
+    pub plugindata: Plugindata,
+    /// What is remembered.
+    pub store: Store,
+    /// What time it is.
+    pub clock: Clock,
+    quota: Quota,
+    page: String,
+    next_actions: Mutex<BTreeMap<Person, Actions>>,
+    /// The people's files as they were when they could last be read.
+    last_known: Mutex<BTreeMap<Person, PersonFile>>,
+}
+
+/// A person's interval actions, by what they call.
+type Actions = BTreeMap<String, NextAction>;
+
+/// One person, as far as a fetch has to know them.
+pub struct Member {
+    /// The name.
+    pub person: Person,
+    /// The settings and token.
+    pub file: PersonFile,
+    /// Where the data comes from.
+    pub upstream: &'static Upstream,
+    /// The unit system of what is published.
+    pub system: System,
+    /// The time zone: the profile's, else this machine's, for a household lives where its bridge runs.
+    pub zone: Tz,
+    /// Whether the profile was last read over a day ago, or never.
+    pub profile_due: bool,
+    /// The civil date now.
+    pub today: NaiveDate,
+}
+
+impl Household {
+    /// The people of a data folder; `page` is the address of the setup page.
+    pub fn new(plugindata: Plugindata, store: Store, clock: Clock, page: String) -> Household {
+        let quota = Quota::new(store.clone(), clock.clone());
+        Household {
+            plugindata,
+            store,
+            clock,
+            quota,
+            page,
+            next_actions: Mutex::default(),
+            last_known: Mutex::default(),
+        }
+    }
+
+    /// The quota of everyone.
+    pub fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    /// The setup page's address.
+    pub fn setup_page(&self) -> &str {
+        &self.page
+    }
+
+    /// The setup page's address for one person.
+    pub fn page(&self, person: &Person) -> String {
+        format!("{}?user={person}", self.page)
+    }
+
+    /// One person, or `None` where there is no folder for them.
+    pub async fn member(&self, person: &Person) -> Result<Option<Member>> {
+        let Some(file) = self.plugindata.person(person)? else { return Ok(None) };
+        hold(&self.last_known).insert(person.clone(), file.clone());
+        self.member_with(person, file).await.map(Some)
+    }
+
+    /// The same, but of a file that cannot be read what it said before: what is published must not go away because a
+    /// hand slipped.
+    pub async fn member_or_last_known(&self, person: &Person) -> Result<Option<Member>> {
+        let error = match self.member(person).await {
+            Ok(member) => return Ok(member),
+            Err(error) => error,
+        };
+        let known = hold(&self.last_known).get(person).cloned();
+        match known {
+            Some(file) => self.member_with(person, file).await.map(Some),
+            None => Err(error),
+        }
+    }
+
+    async fn member_with(&self, person: &Person, file: PersonFile) -> Result<Member> {
+        let application = self.plugindata.application()?;
+        let upstream = chosen_upstream(file.provider.as_deref().or(application.provider.as_deref()))?;
+        let system = file.system.as_deref().or(application.system.as_deref()).map(System::named).unwrap_or_default();
+        let profile = self.store.profile(person).await?;
+        let now = self.clock.now();
+        let profile_due = profile.as_ref().is_none_or(|profile| now - profile.fetched >= TimeDelta::days(1));
+        let zone =
+            profile.and_then(|profile| profile.zone).and_then(|zone| zone.parse().ok()).unwrap_or_else(zone_here);
+        let today = now.with_timezone(&zone).date_naive();
+        Ok(Member { person: person.clone(), file, upstream, system, zone, profile_due, today })
+    }
+
+    /// The upstream of a person: their own choice, else the household's, else the first there is.
+    pub fn upstream(&self, file: &PersonFile) -> Result<&'static Upstream> {
+        match &file.provider {
+            Some(provider) => chosen_upstream(Some(provider)),
+            None => chosen_upstream(self.plugindata.application()?.provider.as_deref()),
+        }
+    }
+
+    /// Notes when one of a person's actions runs next, here and, for other processes, in the store.
+    pub async fn announce(&self, action: &PersonAction, next: DateTime<Utc>) -> Result<()> {
+        let announced = NextAction { representing: action.representing.clone(), next: Some(next) };
+        self.store.announce_action(&action.person, &action.url, &announced).await?;
+        let mut actions = hold(&self.next_actions);
+        actions.entry(action.person.clone()).or_default().insert(action.url.clone(), announced);
+        Ok(())
+    }
+
+    /// An action runs no more.
+    pub async fn withdraw(&self, action: &PersonAction) -> Result<()> {
+        hold(&self.next_actions).retain(|person, theirs| {
+            if *person == action.person {
+                theirs.remove(&action.url);
+            }
+            !theirs.is_empty()
+        });
+        self.store.withdraw_action(&action.person, &action.url).await
+    }
+
+    /// When everyone's actions run next.
+    pub fn next_actions(&self) -> BTreeMap<Person, Vec<NextAction>> {
+        hold(&self.next_actions)
+            .iter()
+            .map(|(person, theirs)| (person.clone(), theirs.values().cloned().collect()))
+            .collect()
+    }
+
+    /// The newest values of a person, converted for them and reduced to the metrics they chose.
+    pub async fn values(&self, member: &Member) -> Result<Vec<Shown>> {
+        let chosen =
+            |key: &str| member.file.metrics.as_ref().is_none_or(|chosen| chosen.iter().any(|name| name == key));
+        let newest = self.store.newest(&member.person).await?;
+        // What this upstream cannot deliver was measured before the person moved here, and will never be newer.
+        let delivered = |key: &str| member.upstream.endpoints.iter().any(|endpoint| endpoint.gives().contains(&key));
+        let shown = newest.into_iter().filter(|stored| chosen(stored.reading.metric.key));
+        let shown = shown.filter(|stored| delivered(stored.reading.metric.key));
+        Ok(shown.map(|stored| Shown::new(stored.reading, stored.fetched, member.system)).collect())
+    }
+
+    /// Everything that is published of a person.
+    pub async fn snapshot(&self, member: &Member) -> Result<Snapshot> {
+        let person = &member.person;
+        let now = self.clock.now();
+        let auth = self.auth(member).await?;
+        let status = self.store.status(person).await?;
+        let recent = |time: Option<DateTime<Utc>>| time.is_some_and(|time| now - time < PATIENCE);
+        let fresh = recent(status.last_success) || (status.last_success.is_none() && recent(Some(auth.since)));
+        Ok(Snapshot {
+            person: person.clone(),
+            values: self.values(member).await?,
+            available: matches!(auth.state, AuthState::Ok | AuthState::Retrying) && fresh,
+            status: Status {
+                alive: status.last_success.is_some() && status.error.is_none(),
+                last_activity: status.last_activity,
+                last_success: status.last_success,
+                last_failure: status.last_failure,
+                error: status.error,
+                actions: self.actions(person).await?,
+            },
+            quota: self.quota.shown(person, member.upstream, member.today).await?,
+            devices: self.store.devices(person).await?,
+            auth,
+        })
+    }
+
+    /// The person's interval actions: those that run here, else those that another process runs.
+    async fn actions(&self, person: &Person) -> Result<Vec<NextAction>> {
+        match self.next_actions().remove(person) {
+            Some(actions) => Ok(actions),
+            None => self.store.announced_actions(person).await,
+        }
+    }
+
+    /// The state of consent. The file has the last word on whether there is a token at all, as people edit files.
+    pub async fn auth(&self, member: &Member) -> Result<Auth> {
+        let url = self.page(&member.person);
+        let known = self.store.auth(&member.person).await?;
+        let state = match (&member.file.token, known.as_ref().map(|auth| auth.state)) {
+            (None, _) => AuthState::AwaitingConsent,
+            (Some(_), _) if member.is_moving() => AuthState::Reauthorize,
+            (Some(_), None | Some(AuthState::AwaitingConsent)) => AuthState::Ok,
+            (Some(_), Some(state)) => state,
+        };
+        let (since, reason) = match known.filter(|auth| auth.state == state) {
+            Some(known) => (known.since, known.reason),
+            None => {
+                // A state that only the file shows is noted, or it would begin anew each time it is looked at.
+                let since = self.clock.now();
+                let seen = StoredAuth { state, since, reason: None, refused: None };
+                self.store.set_auth(&member.person, &seen).await?;
+                (since, None)
+            }
+        };
+        let expires = member.file.token.as_ref().and_then(|token| token.refresh_expires_at);
+        let ending = expires.filter(|expires| *expires - self.clock.now() < WARNING && state == AuthState::Ok);
+        let reason = match ending {
+            _ if member.is_moving() => Some(member.must_connect()),
+            Some(expires) => Some(format!(
+                "this consent ends at {}, as {} gave it for a few days only; connect again before, and see the guide on \
+                 publishing the application",
+                utc(expires),
+                member.upstream.title
+            )),
+            None => reason,
+        };
+        Ok(Auth { state, since, reason, url, expires })
+    }
+}
+
+impl Member {
+    /// Whether the token is of another upstream than the person's present one: no scope of it is one of this one's.
+    pub fn is_moving(&self) -> bool {
+        let ours = |scope: &String| self.upstream.scopes.iter().any(|(name, _)| name == scope);
+        self.scopes().is_some_and(|scopes| !scopes.iter().any(ours))
+    }
+
+    /// What a person who moves is told.
+    pub fn must_connect(&self) -> String {
+        format!("the token is of another upstream; connect with {} on the setup page", self.upstream.title)
+    }
+
+    /// The scopes granted, where the upstream said which.
+    pub fn scopes(&self) -> Option<Vec<String>> {
+        let token = self.file.token.as_ref()?;
+        let scopes: Vec<String> = token.scopes().map(str::to_owned).collect();
+        (!scopes.is_empty()).then_some(scopes)
+    }
+
+    /// The scopes asked for that were not granted, with what they would give.
+    pub fn missing_scopes(&self) -> Vec<(&'static str, &'static str)> {
+        let Some(granted) = self.scopes() else { return Vec::new() };
+        self.upstream.scopes.iter().filter(|(scope, _)| !granted.iter().any(|name| name == scope)).copied().collect()
+    }
+
+    /// The keywords of the person's file, which a request's own override.
+    pub fn keywords(&self, request: &Keywords) -> Keywords {
+        let mut keywords = self.file.keywords.clone();
+        keywords.extend(request.clone());
+        keywords
+    }
+}
+
+/// A poisoned lock only means that another thread panicked between two whole values.
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn chosen_upstream(name: Option<&str>) -> Result<&'static Upstream> {
+    let Some(name) = name else { return Ok(UPSTREAMS[0]) };
+    upstream::find(name).with_context(|| format!("{name} is not one of the upstreams: {}", upstream::names()))
+}
+
+/// This machine's time zone, or UTC where it has none that the tz database knows.
+fn zone_here() -> Tz {
+    iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC)
+}

@@ -1,0 +1,387 @@
+//! The catalogue: one row per metric that any upstream can deliver, with its unit and what a zero of it means.
+//! Pure data and unit conversion; it knows no upstream and no destination.
+
+/// One thing measured, under the same key whichever upstream it came from.
+#[derive(Debug, PartialEq)]
+pub struct Metric {
+    /// Kebab-case key: topic level, JSON key and name everywhere else.
+    pub key: &'static str,
+    /// English name for people.
+    pub name: &'static str,
+    /// Unit of the stored (always metric) value.
+    pub unit: Unit,
+    /// The group, which is also a method name.
+    pub group: Group,
+    /// What a value of 0 says.
+    pub zero: Zero,
+}
+
+impl Metric {
+    /// Whether a value above zero shows that a device was worn that day.
+    pub fn proves_wear(&self) -> bool {
+        self.key == "resting-heart-rate"
+            || (self.zero == Zero::WornOnly && !["sedentary-minutes", "activity-calories"].contains(&self.key))
+    }
+}
+
+/// What a 0 from an upstream means, so that an unknown value is never published as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zero {
+    /// A measurement like any other (a night without deep sleep, a skin temperature at its baseline).
+    Measured,
+    /// A total that upstreams also report as 0 for days on which nothing was worn: kept only on a day worn.
+    WornOnly,
+    /// Nothing was logged or measured: never kept.
+    Nothing,
+}
+
+/// The groups of metrics; each is a method name, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum Group {
+    Body,
+    Activity,
+    Zones,
+    Heart,
+    Hrv,
+    Breathing,
+    Oxygen,
+    Temperature,
+    Fitness,
+    Sleep,
+    Nutrition,
+    Workouts,
+    Devices,
+    Rhythm,
+}
+
+impl Group {
+    /// The method name of the group.
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::Body => "body",
+            Group::Activity => "activity",
+            Group::Zones => "zones",
+            Group::Heart => "heart",
+            Group::Hrv => "hrv",
+            Group::Breathing => "breathing",
+            Group::Oxygen => "oxygen",
+            Group::Temperature => "temperature",
+            Group::Fitness => "fitness",
+            Group::Sleep => "sleep",
+            Group::Nutrition => "nutrition",
+            Group::Workouts => "workouts",
+            Group::Devices => "devices",
+            Group::Rhythm => "rhythm",
+        }
+    }
+}
+
+/// The metric with this key.
+pub fn find(key: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.key == key)
+}
+
+const fn row(key: &'static str, name: &'static str, unit: Unit, group: Group, zero: Zero) -> Metric {
+    Metric { key, name, unit, group, zero }
+}
+
+use Group::*;
+use Unit::*;
+use Zero::*;
+
+/// Every metric, in the order in which pages and documents list them.
+#[rustfmt::skip]
+pub static METRICS: &[Metric] = &[
+    row("body-weight",                  "Weight",                        Kilogram,                Body,        Nothing),
+    row("bmi",                          "Body mass index",               KilogramPerSquareMetre,  Body,        Nothing),
+    row("body-fat",                     "Body fat",                      Percent,                 Body,        Nothing),
+    row("height",                       "Height",                        Centimetre,              Body,        Nothing),
+    row("steps",                        "Steps",                         Steps,                   Activity,    WornOnly),
+    row("distance",                     "Distance",                      Kilometre,               Activity,    WornOnly),
+    row("floors",                       "Floors",                        Floors,                  Activity,    WornOnly),
+    row("elevation",                    "Elevation gain",                Metre,                   Activity,    WornOnly),
+    row("calories",                     "Calories burned",               Kilocalorie,             Activity,    Nothing),
+    row("activity-calories",            "Activity calories",             Kilocalorie,             Activity,    WornOnly),
+    row("basal-calories",               "Basal calories",                Kilocalorie,             Activity,    Nothing),
+    row("sedentary-minutes",            "Sedentary time",                Minute,                  Activity,    WornOnly),
+    row("lightly-active-minutes",       "Lightly active time",           Minute,                  Activity,    WornOnly),
+    row("fairly-active-minutes",        "Fairly active time",            Minute,                  Activity,    WornOnly),
+    row("very-active-minutes",          "Very active time",              Minute,                  Activity,    WornOnly),
+    row("active-zone-minutes",          "Active zone minutes",           Minute,                  Zones,       WornOnly),
+    row("fat-burn-zone-minutes",        "Fat burn zone minutes",         Minute,                  Zones,       WornOnly),
+    row("cardio-zone-minutes",          "Cardio zone minutes",           Minute,                  Zones,       WornOnly),
+    row("peak-zone-minutes",            "Peak zone minutes",             Minute,                  Zones,       WornOnly),
+    row("resting-heart-rate",           "Resting heart rate",            BeatsPerMinute,          Heart,       Nothing),
+    row("out-of-range-heart-minutes",   "Heart rate out of range",       Minute,                  Heart,       WornOnly),
+    row("fat-burn-heart-minutes",       "Heart rate in fat burn zone",   Minute,                  Heart,       WornOnly),
+    row("cardio-heart-minutes",         "Heart rate in cardio zone",     Minute,                  Heart,       WornOnly),
+    row("peak-heart-minutes",           "Heart rate in peak zone",       Minute,                  Heart,       WornOnly),
+    row("hrv",                          "Heart rate variability",        Millisecond,             Hrv,         Nothing),
+    row("deep-sleep-hrv",               "Heart rate variability in deep sleep", Millisecond,      Hrv,         Nothing),
+    row("breathing-rate",               "Breathing rate",                BreathsPerMinute,        Breathing,   Nothing),
+    row("deep-sleep-breathing-rate",    "Breathing rate in deep sleep",  BreathsPerMinute,        Breathing,   Nothing),
+    row("light-sleep-breathing-rate",   "Breathing rate in light sleep", BreathsPerMinute,        Breathing,   Nothing),
+    row("rem-sleep-breathing-rate",     "Breathing rate in REM sleep",   BreathsPerMinute,        Breathing,   Nothing),
+    row("spo2",                         "Blood oxygen",                  Percent,                 Oxygen,      Nothing),
+    row("spo2-min",                     "Blood oxygen, lowest",          Percent,                 Oxygen,      Nothing),
+    row("spo2-max",                     "Blood oxygen, highest",         Percent,                 Oxygen,      Nothing),
+    row("skin-temperature-variation",   "Skin temperature variation",    CelsiusDifference,       Temperature, Measured),
+    row("core-temperature",             "Core temperature",              Celsius,                 Temperature, Nothing),
+    row("vo2-max",                      "Cardio fitness",                MillilitrePerKilogramMinute, Fitness, Nothing),
+    row("sleep-minutes",                "Asleep",                        Minute,                  Sleep,       Nothing),
+    row("sleep-awake-minutes",          "Awake during sleep",            Minute,                  Sleep,       Measured),
+    row("deep-sleep-minutes",           "Deep sleep",                    Minute,                  Sleep,       Measured),
+    row("light-sleep-minutes",          "Light sleep",                   Minute,                  Sleep,       Measured),
+    row("rem-sleep-minutes",            "REM sleep",                     Minute,                  Sleep,       Measured),
+    row("time-in-bed-minutes",          "Time in bed",                   Minute,                  Sleep,       Nothing),
+    row("sleep-efficiency",             "Sleep efficiency",              Percent,                 Sleep,       Nothing),
+    row("sleep-start",                  "Sleep start",                   Timestamp,               Sleep,       Nothing),
+    row("sleep-end",                    "Sleep end",                     Timestamp,               Sleep,       Nothing),
+    row("sleep-awakenings",             "Awakenings",                    Count,                   Sleep,       Measured),
+    row("minutes-to-fall-asleep",       "Time to fall asleep",           Minute,                  Sleep,       Measured),
+    row("minutes-after-wakeup",         "In bed after waking up",        Minute,                  Sleep,       Measured),
+    row("nap-minutes",                  "Naps",                          Minute,                  Sleep,       Nothing),
+    row("sleep-score",                  "Sleep score",                   Score,                   Sleep,       Nothing),
+    row("water",                        "Water",                         Millilitre,              Nutrition,   Nothing),
+    row("calories-in",                  "Calories eaten",                Kilocalorie,             Nutrition,   Nothing),
+    row("last-workout",                 "Last workout",                  Timestamp,               Workouts,    Nothing),
+    row("tracker-battery",              "Tracker battery",               Percent,                 Devices,     Measured),
+    row("tracker-last-sync",            "Tracker last sync",             Timestamp,               Devices,     Nothing),
+    row("ecg-result",                   "ECG result",                    Text,                    Rhythm,      Nothing),
+    row("irregular-rhythm-alert",       "Irregular rhythm alert",        Timestamp,               Rhythm,      Nothing),
+];
+
+/// Units of stored values. Conversion happens once, on the way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Unit {
+    Kilogram,
+    KilogramPerSquareMetre,
+    Percent,
+    Centimetre,
+    Steps,
+    Floors,
+    Kilometre,
+    Metre,
+    Kilocalorie,
+    Minute,
+    Millisecond,
+    BeatsPerMinute,
+    BreathsPerMinute,
+    Celsius,
+    /// A difference of temperatures: scaled by a conversion, never shifted.
+    CelsiusDifference,
+    MillilitrePerKilogramMinute,
+    Millilitre,
+    KilometrePerHour,
+    SecondPerKilometre,
+    Count,
+    Score,
+    /// RFC 3339 with offset.
+    Timestamp,
+    Text,
+}
+
+/// The unit systems of published values, by the names Igor and Fitbit gave them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum System {
+    /// Everything metric.
+    #[default]
+    Metric,
+    /// `en_US`: lb, mi, ft, in, fl oz, °F.
+    UnitedStates,
+    /// `en_GB`: stones for weight, the rest metric.
+    UnitedKingdom,
+}
+
+impl System {
+    /// The system a `system` setting names; anything but `en_US` and `en_GB` is metric.
+    pub fn named(name: &str) -> System {
+        match name.trim() {
+            "en_US" => System::UnitedStates,
+            "en_GB" => System::UnitedKingdom,
+            _ => System::Metric,
+        }
+    }
+}
+
+/// How a stored value becomes a published one: `value * factor + offset`, in the unit `symbol`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Conversion {
+    symbol: &'static str,
+    factor: f64,
+    offset: f64,
+}
+
+impl Unit {
+    /// The unit's name in `system`, in Home Assistant's spelling; `None` for values without a unit.
+    pub fn symbol(self, system: System) -> Option<&'static str> {
+        if let Some(conversion) = self.conversion(system) {
+            return Some(conversion.symbol);
+        }
+        Some(match self {
+            Unit::Kilogram => "kg",
+            Unit::KilogramPerSquareMetre => "kg/m²",
+            Unit::Percent => "%",
+            Unit::Centimetre => "cm",
+            Unit::Steps => "steps",
+            Unit::Floors => "floors",
+            Unit::Kilometre => "km",
+            Unit::Metre => "m",
+            Unit::Kilocalorie => "kcal",
+            Unit::Minute => "min",
+            Unit::Millisecond => "ms",
+            Unit::BeatsPerMinute => "bpm",
+            Unit::BreathsPerMinute => "br/min",
+            Unit::Celsius | Unit::CelsiusDifference => "°C",
+            Unit::MillilitrePerKilogramMinute => "mL/kg/min",
+            Unit::Millilitre => "mL",
+            Unit::KilometrePerHour => "km/h",
+            Unit::SecondPerKilometre => "s/km",
+            Unit::Count | Unit::Score | Unit::Timestamp | Unit::Text => return None,
+        })
+    }
+
+    /// A stored value in `system`: itself where nothing is converted, else rounded to four decimals.
+    pub fn convert(self, value: f64, system: System) -> f64 {
+        match self.conversion(system) {
+            None => value,
+            Some(c) => ((value * c.factor + c.offset) * 10_000.0).round() / 10_000.0,
+        }
+    }
+
+    /// The values a living person can have, so that an absurd number is reported instead of published.
+    pub fn plausible(self) -> std::ops::RangeInclusive<f64> {
+        match self {
+            Unit::Kilogram => 0.0..=1_000.0,
+            Unit::KilogramPerSquareMetre => 0.0..=500.0,
+            Unit::Percent => 0.0..=100.0,
+            Unit::Centimetre => 0.0..=300.0,
+            Unit::Steps => 0.0..=1_000_000.0,
+            Unit::Floors | Unit::Count => 0.0..=100_000.0,
+            Unit::Kilometre => 0.0..=5_000.0,
+            Unit::Metre => 0.0..=100_000.0,
+            Unit::Kilocalorie => 0.0..=100_000.0,
+            // A day of 25 hours at the end of daylight-saving time.
+            Unit::Minute => 0.0..=1_500.0,
+            Unit::Millisecond => 0.0..=10_000.0,
+            Unit::BeatsPerMinute => 0.0..=400.0,
+            Unit::BreathsPerMinute => 0.0..=200.0,
+            Unit::Celsius => 20.0..=50.0,
+            Unit::CelsiusDifference => -30.0..=30.0,
+            Unit::MillilitrePerKilogramMinute => 0.0..=120.0,
+            Unit::Millilitre => 0.0..=100_000.0,
+            Unit::KilometrePerHour => 0.0..=1_000.0,
+            Unit::SecondPerKilometre => 0.0..=1_000_000.0,
+            Unit::Score => 0.0..=1_000.0,
+            Unit::Timestamp | Unit::Text => f64::NEG_INFINITY..=f64::INFINITY,
+        }
+    }
+
+    /// The factors are the exact legal definitions (international pound and foot, United States fluid ounce).
+    #[rustfmt::skip]
+    fn conversion(self, system: System) -> Option<Conversion> {
+        let scaled = |symbol, factor| Some(Conversion { symbol, factor, offset: 0.0 });
+        match (system, self) {
+            (System::UnitedStates, Unit::Kilogram)           => scaled("lb", 1.0 / 0.453_592_37),
+            (System::UnitedStates, Unit::Kilometre)          => scaled("mi", 1.0 / 1.609_344),
+            (System::UnitedStates, Unit::KilometrePerHour)   => scaled("mph", 1.0 / 1.609_344),
+            (System::UnitedStates, Unit::SecondPerKilometre) => scaled("s/mi", 1.609_344),
+            (System::UnitedStates, Unit::Metre)              => scaled("ft", 1.0 / 0.304_8),
+            (System::UnitedStates, Unit::Centimetre)         => scaled("in", 1.0 / 2.54),
+            (System::UnitedStates, Unit::Millilitre)         => scaled("fl. oz.", 1.0 / 29.573_529_562_5),
+            (System::UnitedStates, Unit::CelsiusDifference)  => scaled("°F", 1.8),
+            (System::UnitedStates, Unit::Celsius) => Some(Conversion { symbol: "°F", factor: 1.8, offset: 32.0 }),
+            (System::UnitedKingdom, Unit::Kilogram)          => scaled("st", 1.0 / 6.350_293_18),
+            _ => None,
+        }
+    }
+}
+
+/// Fields beside a value (a workout's, mostly) that are converted with it, and the field that names their unit.
+pub static BESIDE_UNITS: &[(&str, Unit)] = &[
+    ("distance", Unit::Kilometre),
+    ("elevationGain", Unit::Metre),
+    ("speed", Unit::KilometrePerHour),
+    ("pace", Unit::SecondPerKilometre),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_unique_kebab_case_and_found() {
+        for (index, metric) in METRICS.iter().enumerate() {
+            assert!(
+                metric.key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+                "{}",
+                metric.key
+            );
+            assert_eq!(find(metric.key), Some(&METRICS[index]));
+        }
+    }
+
+    #[test]
+    fn a_variation_is_scaled_and_a_temperature_shifted() {
+        assert_eq!(Unit::CelsiusDifference.convert(-1.0, System::UnitedStates), -1.8);
+        assert_eq!(Unit::Celsius.convert(37.0, System::UnitedStates), 98.6);
+        assert_eq!(Unit::Kilogram.convert(72.4, System::UnitedStates), 159.6147);
+        assert_eq!(Unit::Kilogram.convert(72.4, System::UnitedKingdom), 11.401);
+        assert_eq!(Unit::Kilometre.convert(5.0, System::UnitedKingdom), 5.0);
+        assert_eq!(Unit::Millilitre.symbol(System::UnitedStates), Some("fl. oz."));
+    }
+
+    /// The legal definitions, read backwards: so much of ours is one of theirs.
+    #[test]
+    fn one_of_theirs_is_what_the_law_says() {
+        let (us, uk) = (System::UnitedStates, System::UnitedKingdom);
+        for (unit, value, system, symbol) in [
+            (Unit::Kilogram, 0.453_592_37, us, "lb"),
+            (Unit::Kilogram, 6.350_293_18, uk, "st"),
+            (Unit::Kilometre, 1.609_344, us, "mi"),
+            (Unit::KilometrePerHour, 1.609_344, us, "mph"),
+            (Unit::Metre, 0.304_8, us, "ft"),
+            (Unit::Centimetre, 2.54, us, "in"),
+            (Unit::Millilitre, 29.573_529_562_5, us, "fl. oz."),
+        ] {
+            assert_eq!((unit.convert(value, system), unit.symbol(system)), (1.0, Some(symbol)), "{unit:?}");
+            assert_eq!(unit.convert(0.0, system), 0.0, "{unit:?}");
+        }
+        assert_eq!(Unit::SecondPerKilometre.convert(1_000.0, us), 1_609.344, "a longer way takes longer");
+        assert_eq!(Unit::Celsius.convert(-40.0, us), -40.0);
+        assert_eq!(Unit::Celsius.convert(0.0, us), 32.0);
+        assert_eq!(Unit::CelsiusDifference.convert(0.0, us), 0.0);
+    }
+
+    #[test]
+    fn only_what_a_system_renames_is_changed_by_it() {
+        for metric in METRICS {
+            let unit = metric.unit;
+            for system in [System::Metric, System::UnitedStates, System::UnitedKingdom] {
+                let renamed = unit.symbol(system) != unit.symbol(System::Metric);
+                assert_eq!(unit.convert(12.345_678_9, system) != 12.345_678_9, renamed, "{} in {system:?}", metric.key);
+            }
+            let british = unit.symbol(System::UnitedKingdom) != unit.symbol(System::Metric);
+            assert_eq!(british, metric.key == "body-weight", "{}", metric.key);
+        }
+    }
+
+    #[test]
+    fn anything_but_the_two_names_is_metric() {
+        assert_eq!(System::named("en_US"), System::UnitedStates);
+        assert_eq!(System::named(" en_GB\n"), System::UnitedKingdom);
+        for name in ["nl_NL", "en_UK", "en", "", "EN_us"] {
+            assert_eq!(System::named(name), System::Metric, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn minus_one_can_only_be_a_difference() {
+        for metric in METRICS.iter().filter(|metric| !matches!(metric.unit, Unit::Timestamp | Unit::Text)) {
+            let measured = metric.unit.plausible().contains(&-1.0);
+            assert_eq!(measured, metric.unit == Unit::CelsiusDifference, "{}", metric.key);
+        }
+    }
+}

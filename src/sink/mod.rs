@@ -1,0 +1,3 @@
+//! Where values go: one room per destination, each an implementation of `snapshot::Sink`. Knows no upstream.
+
+pub mod mqtt; // topics of values and of the bridge itself

@@ -1,0 +1,251 @@
+//! Values and the state of the bridge on an MQTT broker: what is published of whom, what has to be cleared. Topic
+//! names come from `topic`, payloads from `payload`; this room speaks no protocol itself.
+
+mod broken; // why a connection ended, in words
+mod client; // a connection that is kept up
+mod connection; // one connection; all there is of rumqttc
+mod outbox; // what is to be sent, what is acknowledged
+pub mod payload; // a snapshot as topics and payloads
+mod settings; // the `[mqtt]` keys, checked
+pub mod topic; // every topic name
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use tokio::sync::{mpsc, watch};
+
+use self::client::Client;
+use self::connection::Options;
+use self::payload::{Turn, payloads};
+use self::topic::Topics;
+use crate::reading::Person;
+use crate::snapshot::{Sink, Snapshot};
+use crate::store::Store;
+
+pub use self::client::Refresh;
+pub use self::connection::Message;
+pub use self::settings::{Protocol, Settings};
+
+/// How long a stop may wait for the broker.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// People's values and the bridge's state on one broker.
+///
+/// Dropping it without [`Mqtt::stop`] breaks the connection, and the broker sends the will.
+pub struct Mqtt {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    topics: Topics,
+    /// Whether values are retained; what the bridge says about itself always is.
+    retain: bool,
+    client: Client,
+    store: Store,
+    /// The topics of each person. Locked while the store is told of topics, so that noting and un-noting never cross.
+    people: tokio::sync::Mutex<BTreeMap<Person, BTreeSet<String>>>,
+}
+
+impl Mqtt {
+    /// Checks the settings and reads the certificate files; connects when [`Mqtt::connect`] is called. What is
+    /// published before is sent then.
+    pub fn new(settings: Settings, store: Store) -> Result<Mqtt> {
+        let topics = Topics::new(&settings.topic, &settings.bridge_topic)?;
+        let will = Some(topics.bridge_status());
+        Mqtt::with(settings, topics, will, store)
+    }
+
+    /// A short-lived client beside a running bridge: its own name, no will, no word about the bridge. Connects at
+    /// once; end it with [`Mqtt::finish`].
+    pub async fn brief(mut settings: Settings, store: Store) -> Result<Mqtt> {
+        settings.client_id = format!("fitbit2mqtt-{:08x}", rand::random::<u32>());
+        let topics = Topics::new(&settings.topic, &settings.bridge_topic)?;
+        let mqtt = Mqtt::with(settings, topics, None, store)?;
+        mqtt.connect(None).await?;
+        Ok(mqtt)
+    }
+
+    fn with(settings: Settings, topics: Topics, will: Option<String>, store: Store) -> Result<Mqtt> {
+        let address = settings.address()?;
+        let tls = if address.is_encrypted() { Some(Arc::new(settings.tls()?)) } else { None };
+        let retain = settings.retain;
+        let client = Client::new(Options { settings, address, tls, will });
+        Ok(Mqtt { inner: Arc::new(Inner { topics, retain, client, store, people: Default::default() }) })
+    }
+
+    /// Begins to connect and keeps at it. After each connection `refresh`, if given, may publish anew what has
+    /// changed elsewhere; only then (or after 30 s) is everything sent again, and `online` last. A `refresh` that
+    /// owns this `Mqtt` would keep it alive for ever: give it a [`Weak`].
+    pub async fn connect(&self, refresh: Option<Refresh>) -> Result<()> {
+        if self.inner.client.outbox(|outbox| outbox.retains(&self.inner.topics.bridge_status())) {
+            self.inner.store.note_published(&[self.inner.topics.bridge_status()]).await?;
+        }
+        tokio::spawn(note_cleared(Arc::downgrade(&self.inner), self.inner.client.progress()));
+        self.inner.client.start(refresh);
+        Ok(())
+    }
+
+    /// Says that everybody has been published by now, but for `unpublished`, whose topics stay as they are: retained
+    /// topics of nobody, left over from people, metrics or roots of former times, are cleared.
+    pub async fn settled(&self, unpublished: &[Person]) -> Result<()> {
+        let _people = self.inner.people.lock().await;
+        let published = self.inner.store.published_topics().await?;
+        let unsure = |topic: &str| unpublished.iter().any(|person| self.inner.topics.belongs_to(person, topic));
+        self.inner.client.outbox(|outbox| {
+            let left_over = published.iter().filter(|topic| !outbox.retains(topic) && !unsure(topic));
+            for topic in left_over.cloned().collect::<Vec<_>>() {
+                if let Err(error) = outbox.clear(&topic) {
+                    log::warn!("clearing a topic of former times: {error:#}");
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Publishes what the bridge says about itself.
+    pub async fn info(&self, info: &Json) -> Result<()> {
+        let topic = self.inner.topics.bridge_info();
+        let _people = self.inner.people.lock().await;
+        self.inner.store.note_published(std::slice::from_ref(&topic)).await?;
+        self.inner.client.outbox(|outbox| outbox.set(&topic, info.to_string().into_bytes(), Turn::State, true))
+    }
+
+    /// Sends a message that is not retained, after the topics set before it; kept until the broker has it.
+    pub fn send(&self, topic: &str, payload: impl Into<Vec<u8>>) -> Result<()> {
+        self.inner.client.outbox(|outbox| outbox.send(topic, payload.into()))
+    }
+
+    /// Delivers what comes in under these filters, also after reconnects, until the receiver is dropped. A receiver
+    /// that leaves 1024 messages unread misses the next.
+    pub fn subscribe(&self, filters: &[&str]) -> Result<mpsc::Receiver<Message>> {
+        self.inner.client.subscribe(filters.iter().map(|filter| (*filter).to_owned()).collect())
+    }
+
+    /// Whether the broker has accepted us and is there.
+    pub fn is_connected(&self) -> bool {
+        *self.inner.client.connected().borrow()
+    }
+
+    /// The same, to wait for.
+    pub fn connected(&self) -> watch::Receiver<bool> {
+        self.inner.client.connected()
+    }
+
+    /// How often the connection was made again.
+    pub fn reconnects(&self) -> u64 {
+        self.inner.client.reconnects()
+    }
+
+    /// What keeps us from the broker, and the cure where it is known; nothing while connected.
+    pub fn trouble(&self) -> Option<String> {
+        self.inner.client.trouble()
+    }
+
+    /// Every topic's name.
+    pub fn topics(&self) -> &Topics {
+        &self.inner.topics
+    }
+
+    /// Sends what is left, then `offline`, and leaves without the will, within about five seconds.
+    pub async fn stop(&self) {
+        self.inner.client.stop(FAREWELL).await;
+        self.inner.note_cleared().await;
+    }
+
+    /// Ends a short-lived client: waits until the broker has everything. Fails, in words, when it refuses something,
+    /// cannot be reached, or takes longer than `limit`.
+    pub async fn finish(self, limit: Duration) -> Result<()> {
+        let flushed = self.inner.client.flushed(limit).await;
+        self.inner.note_cleared().await;
+        self.inner.client.leave().await;
+        flushed
+    }
+}
+
+#[async_trait]
+impl Sink for Mqtt {
+    async fn publish(&self, snapshot: &Snapshot) -> Result<()> {
+        let inner = &self.inner;
+        let person = &snapshot.person;
+        let wanted = payloads(&inner.topics, snapshot).with_context(|| format!("describing {person}"))?;
+        let retain = |turn: Turn| inner.retain || turn != Turn::Value;
+
+        let mut people = inner.people.lock().await;
+        let new: Vec<String> = inner.client.outbox(|outbox| {
+            wanted
+                .iter()
+                .filter(|(topic, payload)| retain(payload.turn) && !outbox.retains(topic))
+                .map(|(t, _)| t.clone())
+                .collect()
+        });
+        if !new.is_empty() {
+            inner.store.note_published(&new).await?;
+        }
+        let topics = people.entry(person.clone()).or_default();
+        let refused = inner.client.outbox(|outbox| {
+            let mut refused = Vec::new();
+            for gone in topics.iter().filter(|topic| !wanted.contains_key(*topic)).cloned().collect::<Vec<_>>() {
+                refused.extend(outbox.withdraw(&gone).err());
+                topics.remove(&gone);
+            }
+            for (topic, payload) in wanted {
+                let retain = retain(payload.turn);
+                match outbox.set(&topic, payload.bytes, payload.turn, retain) {
+                    Ok(()) => drop(topics.insert(topic)),
+                    Err(error) => refused.push(error),
+                }
+            }
+            refused
+        });
+        match refused.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    async fn remove(&self, person: &Person) -> Result<()> {
+        let inner = &self.inner;
+        let mut people = inner.people.lock().await;
+        let published = inner.store.published_topics().await?;
+        let topics = people.remove(person).unwrap_or_default();
+        inner.client.outbox(|outbox| {
+            topics.iter().try_for_each(|topic| outbox.withdraw(topic))?;
+            // Another process may have published more of this person.
+            published
+                .iter()
+                .filter(|topic| inner.topics.belongs_to(person, topic))
+                .try_for_each(|topic| outbox.clear(topic))
+        })
+    }
+}
+
+impl Inner {
+    /// Tells the store which topics the broker has cleared, except those that were published again meanwhile.
+    async fn note_cleared(&self) {
+        let _people = self.people.lock().await;
+        let cleared = self.client.outbox(|outbox| {
+            let mut cleared = outbox.take_cleared();
+            cleared.retain(|topic| !outbox.retains(topic));
+            cleared
+        });
+        for topic in cleared {
+            if let Err(error) = self.store.note_cleared(&topic).await {
+                // It stays noted and is cleared once more at the next start.
+                log::warn!("{error:#}");
+            }
+        }
+    }
+}
+
+async fn note_cleared(inner: Weak<Inner>, mut progress: watch::Receiver<u64>) {
+    while progress.changed().await.is_ok() {
+        match inner.upgrade() {
+            Some(inner) => inner.note_cleared().await,
+            None => return,
+        }
+    }
+}

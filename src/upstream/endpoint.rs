@@ -1,0 +1,245 @@
+//! The form of a table row: what can be asked of an upstream, and where in the answer each metric stands.
+//! Types only; the rows are in each upstream's own `endpoints.rs`.
+
+use std::fmt;
+
+use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta};
+use chrono_tz::Tz;
+use serde_json::{Value as Json, json};
+
+use super::Failure;
+use crate::metric::Group;
+use crate::reading::Reading;
+use crate::snapshot::Device;
+
+/// One thing that can be asked.
+pub struct Endpoint {
+    /// Its name in call counts and, for time series, as `resource`.
+    pub name: &'static str,
+    /// How it is asked.
+    pub verb: Verb,
+    /// Path and query with the places `{date}`, `{start}`, `{end}` and `{after}` (the day after the end).
+    pub path: &'static str,
+    /// The scope it needs.
+    pub scope: &'static str,
+    /// How many days one request can cover.
+    pub span: Span,
+    /// The days, counted back from today, that a fetch without dates looks at.
+    pub recent: u16,
+    /// The group for which it is asked when nothing is named; `None`: only by a method.
+    pub group: Option<Group>,
+    /// Asked in its place where the upstream refuses it to this application.
+    pub otherwise: Option<&'static str>,
+    /// How readings are found in the answer.
+    pub decode: Decode,
+}
+
+/// How an endpoint is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// GET; everything stands in the path.
+    Get,
+    /// POST of a range of civil days, closed at its start and open at its end, in windows of a day.
+    DailyRollUp,
+}
+
+/// How many days one request can cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// No dates at all.
+    Once,
+    /// No dates, and what it says changes so rarely that once a day is enough.
+    OnceADay,
+    /// One day.
+    Day,
+    /// A range of at most so many days.
+    Range(u16),
+    /// A list in pages of so many entries, followed to its end.
+    List(u8),
+    /// A list of which only the first page of so many entries, newest first, is read.
+    Newest(u8),
+}
+
+/// How readings are found in an answer.
+pub enum Decode {
+    /// The answer holds no metric.
+    Nothing,
+    /// One reading for each field of each entry of a list.
+    Entries {
+        /// Pointer to the list; an object there is a list of one.
+        list: &'static str,
+        /// When an entry was measured.
+        at: At,
+        /// Pointer to the device or application the entry came from.
+        source: Option<&'static str>,
+        /// The metrics in an entry.
+        fields: &'static [Field],
+    },
+    /// A shape of its own.
+    Own {
+        /// The metrics it can give.
+        gives: &'static [&'static str],
+        /// The decoder; pure.
+        decode: fn(&Json, &Context) -> Result<Decoded, Failure>,
+    },
+}
+
+/// When an entry was measured; the pointers are relative to the entry.
+pub enum At {
+    /// A date.
+    Date(&'static str),
+    /// A date under which an older value may stand, carried forward: it is shown, but is no measurement of that day.
+    Carried(&'static str),
+    /// A time in the person's time zone.
+    Time(&'static str),
+    /// A date and a time of day apart, in the person's time zone.
+    DateAndTime(&'static str, &'static str),
+    /// A civil date `{"year": 2026, "month": 11, "day": 19}`.
+    CivilDate(&'static str),
+    /// An instant and the person's offset: `{"physicalTime": "…Z", "utcOffset": "3600s"}`.
+    Sample(&'static str),
+    /// The day that was asked for.
+    DayAsked,
+}
+
+/// Where one metric stands in an entry. Pointers are JSON pointers, with `[key=value]` for the entry of a list
+/// that has this value: `/heartRateZones[name=Fat Burn]/minutes`.
+pub struct Field {
+    /// The metric's key.
+    pub metric: &'static str,
+    /// Pointer to the value.
+    pub value: &'static str,
+    /// How to read it.
+    pub read: Read,
+    /// Names and pointers of what stands beside the value.
+    pub beside: &'static [(&'static str, &'static str)],
+}
+
+/// How a value is read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Read {
+    /// A number, or a string that is one; -1 means "none" where the metric cannot be negative.
+    Number,
+    /// A number in a unit so many times smaller than the metric's.
+    Scaled(f64),
+    /// The same of a total, which proto3 JSON leaves out where it is zero: absent from an object that is there, it is 0.
+    Total(f64),
+    /// A number of something that is never zero; 0 means "none".
+    Positive,
+    /// A duration in seconds, `"41490s"`, as minutes.
+    Duration,
+    /// A number, or a range `"42-46"` read as its midpoint, with `low` and `high` beside it.
+    Midpoint,
+    /// A time; the value is RFC 3339 with the person's offset.
+    Time,
+    /// Text.
+    Text,
+}
+
+/// What has to be known to read an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// The person's own time zone.
+    pub zone: Tz,
+    /// The day asked for (the first of a range).
+    pub day: NaiveDate,
+    /// The person's civil date now; nothing can have been measured long after it.
+    pub today: NaiveDate,
+    /// The person's height in cm, where it is known.
+    pub height: Option<f64>,
+    /// A sleep session that starts at or after this hour and ends before midnight belongs to the next date.
+    pub night_starts: NaiveTime,
+}
+
+/// What an answer said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Decoded {
+    /// The readings, in the order of the answer.
+    pub readings: Vec<Reading>,
+    /// The person's devices, where the answer lists them.
+    pub devices: Option<Vec<Device>>,
+    /// The person's profile, where the answer is one.
+    pub profile: Option<Profile>,
+    /// What was left out because it cannot be right, in words.
+    pub problems: Vec<String>,
+}
+
+/// What is kept of a profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// IANA name of the time zone.
+    pub zone: Option<String>,
+    /// For titles only, never for identifiers or topics.
+    pub name: Option<String>,
+}
+
+/// A row that is asked by GET.
+pub const fn row(
+    name: &'static str,
+    path: &'static str,
+    scope: &'static str,
+    span: Span,
+    recent: u16,
+    group: Option<Group>,
+    decode: Decode,
+) -> Endpoint {
+    Endpoint { name, verb: Verb::Get, path, scope, span, recent, group, otherwise: None, decode }
+}
+
+/// A plain number, with nothing beside it.
+pub const fn number(metric: &'static str, value: &'static str) -> Field {
+    Field { metric, value, read: Read::Number, beside: &[] }
+}
+
+/// A name under which endpoints are asked.
+pub struct Method {
+    /// The name.
+    pub name: &'static str,
+    /// The endpoints, by name; empty: the one named by `resource`.
+    pub endpoints: &'static [&'static str],
+    /// The keywords it takes; others do not reach it.
+    pub keywords: &'static [&'static str],
+    /// Whether its answers appear under `data`, in the upstream's own fields.
+    pub data: bool,
+    /// Whether it always asks for more than one moment.
+    pub series: bool,
+}
+
+impl Endpoint {
+    /// Its path with these days.
+    pub fn dated(&self, start: NaiveDate, end: NaiveDate) -> String {
+        let (start, end_text) = (start.to_string(), end.to_string());
+        let path = self.path.replace("{date}", &start).replace("{start}", &start).replace("{end}", &end_text);
+        path.replace("{after}", &after(end).to_string())
+    }
+
+    /// The body of a request for these days, if it has one.
+    pub fn body(&self, start: NaiveDate, end: NaiveDate) -> Option<Json> {
+        let civil = |date: NaiveDate| json!({"date": {"year": date.year(), "month": date.month(), "day": date.day()}});
+        match self.verb {
+            Verb::Get => None,
+            Verb::DailyRollUp => {
+                Some(json!({"range": {"start": civil(start), "end": civil(after(end))}, "windowSizeDays": 1}))
+            }
+        }
+    }
+
+    /// The metrics this endpoint can give.
+    pub fn gives(&self) -> Vec<&'static str> {
+        match &self.decode {
+            Decode::Nothing => Vec::new(),
+            Decode::Entries { fields, .. } => fields.iter().map(|field| field.metric).collect(),
+            Decode::Own { gives, .. } => gives.to_vec(),
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+fn after(end: NaiveDate) -> NaiveDate {
+    end + TimeDelta::days(1)
+}

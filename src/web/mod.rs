@@ -1,0 +1,13 @@
+//! HTTP: the guarded server, the entry points, the pages.
+
+pub mod access; // who may ask
+mod door; // accepting connections
+pub mod entrypoint; // which request does what
+mod form; // the forms of the setup page
+mod guard; // one connection, bounded
+pub mod page; // the pages, as templates show them
+mod redirect; // which redirect addresses are taken
+pub mod registration; // what to enter in the upstreams' forms
+pub mod server; // tiny_http behind the guard
+mod setup; // the household as the setup page shows it
+mod trouble; // what went wrong, in JSON or as a page

@@ -1,0 +1,305 @@
+//! The household as the setup page shows it: what is missing, in order, and everyone's state in words.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use super::page::{
+    Consent, Finding, Link, MessageView, MissingScope, Notice, PersonSettings, PersonView, ProviderView, SETUP_PATH,
+    SetupView,
+};
+use super::redirect;
+use super::registration::registration;
+use super::trouble::{Trouble, sentence};
+use crate::household::{Household, Member};
+use crate::oauth::{Connected, OAuth};
+use crate::reading::Person;
+use crate::snapshot::{AuthState, Snapshot};
+use crate::upstream::{self, UPSTREAMS};
+
+/// What the page is asked for with, and by whom.
+pub(super) struct Shown<'r> {
+    /// The person the address names.
+    pub selected: Option<&'r str>,
+    /// What was done just before.
+    pub done: Option<&'r str>,
+    /// The hidden field of every form.
+    pub form_token: String,
+    /// What keeps the bridge from being ready, if anything does.
+    pub unready: Option<String>,
+}
+
+/// The whole page.
+pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>) -> Result<SetupView> {
+    let application = household.plugindata.application()?;
+    let default_provider = application.provider.clone().unwrap_or_else(|| UPSTREAMS[0].provider.to_owned());
+    let public_url = oauth.redirect().trim_end_matches(redirect::AUTH2).to_owned();
+    let mut findings = Vec::new();
+    let mut providers = Vec::new();
+    for upstream in UPSTREAMS {
+        let client = application.client(upstream.provider);
+        let anywhere = !upstream.consent.public_redirects;
+        let address = if anywhere { oauth.redirect().to_owned() } else { redirect::accepted(&public_url) };
+        providers.push(ProviderView {
+            name: upstream.provider.into(),
+            title: upstream.title.into(),
+            note: upstream.note.map(str::to_owned),
+            client_id: client.id.unwrap_or_default(),
+            client_id_from_environment: client.id_from_environment,
+            secret_stored: client.secret.is_some(),
+            secret_from_environment: client.secret_from_environment,
+            redirect: (!anywhere).then(|| redirect::notice(&public_url)),
+            registration: registration(upstream.provider, &address, &public_url),
+        });
+    }
+    let title = upstream::find(&default_provider).map_or(default_provider.as_str(), |upstream| upstream.title);
+    if providers.iter().all(|provider| provider.name != default_provider || provider.client_id.is_empty()) {
+        findings.push(Finding {
+            what: format!("There is no client id for {title}."),
+            cure: "Register this bridge there as described below, then enter the client id and secret it gives you."
+                .into(),
+            link: None,
+        });
+    }
+    let refused = providers.iter().find(|provider| provider.name == default_provider).and_then(|p| p.redirect.clone());
+    if let Some(notice) = refused.filter(|notice| !notice.good) {
+        findings.push(Finding {
+            what: format!("The consent page of {title} cannot lead back here."),
+            cure: notice.text,
+            link: None,
+        });
+    }
+    let mut people = Vec::new();
+    let mut accounts: BTreeMap<String, Vec<Person>> = BTreeMap::new();
+    for person in household.plugindata.people()? {
+        match household.member(&person).await {
+            Ok(Some(member)) => {
+                let snapshot = household.snapshot(&member).await?;
+                let registered =
+                    providers.iter().any(|p| p.name == member.upstream.provider && !p.client_id.is_empty());
+                let view = person_view(household, &member, &snapshot, registered).await?;
+                findings.extend(finding(&view));
+                people.push(view);
+                if let Some(account) = member.file.token.and_then(|token| token.user_id) {
+                    accounts.entry(account).or_default().push(person);
+                }
+            }
+            Ok(None) => {}
+            Err(error) => {
+                findings.push(Finding {
+                    what: format!("The file of {person} cannot be read: {error:#}."),
+                    cure: "Correct the file by hand; nothing was changed in it.".into(),
+                    link: None,
+                });
+                people.push(unreadable(&person, &format!("{error:#}")));
+            }
+        }
+    }
+    if people.is_empty() {
+        findings.push(Finding {
+            what: "There is nobody yet.".into(),
+            cure: "Add a person; the name becomes part of the MQTT topics.".into(),
+            link: Some(Link { href: "#add".into(), title: "Add a person".into() }),
+        });
+    }
+    findings.extend(accounts.values().filter(|people| people.len() > 1).map(|people| shared(people)));
+    findings.extend(shown.unready.map(|why| Finding {
+        what: sentence(&why),
+        cure: "The configuration says where the broker is, under [mqtt]; values wait until it answers.".into(),
+        link: None,
+    }));
+    Ok(SetupView {
+        redirect_address: oauth.redirect().to_owned(),
+        public_url,
+        providers,
+        default_provider,
+        system: application.system.unwrap_or_default(),
+        findings,
+        people,
+        selected: shown.selected.map(str::to_owned),
+        form_token: shown.form_token,
+        notice: shown.done.and_then(notice),
+        status_page: false,
+        commands: false,
+    })
+}
+
+/// The page after a consent.
+pub fn connected(connected: &Connected) -> MessageView {
+    let person = &connected.person;
+    let mut text = vec!["The first values are being fetched now.".to_owned()];
+    text.extend(connected.warning.iter().map(|warning| format!("Mind: {warning}.")));
+    let cure =
+        (!connected.missing.is_empty()).then(|| "To add something of it, connect again and allow it, too.".to_owned());
+    let missing_scopes = missing(&connected.missing);
+    let links = vec![back(Some(person)), connect(person)];
+    MessageView { title: format!("{person} is connected"), good: true, text, missing_scopes, cure, links }
+}
+
+/// The page after a consent that was not given; `kept`: there is an earlier one.
+pub(super) fn not_connected(person: &Person, kept: bool, trouble: &Trouble) -> MessageView {
+    let title = match kept {
+        false => format!("{person} is not connected"),
+        true => format!("{person} was not connected anew"),
+    };
+    let mut text = vec![sentence(&trouble.error)];
+    text.extend(kept.then(|| "The earlier consent still stands.".to_owned()));
+    let links = vec![connect(person), back(Some(person))];
+    let cure = Some(sentence(&trouble.cure));
+    MessageView { title, good: false, text, missing_scopes: Vec::new(), cure, links }
+}
+
+/// What a form did, in words.
+fn notice(done: &str) -> Option<Notice> {
+    let text = match done {
+        "saved" => "Saved.",
+        "added" => "Added. What is missing now is said below.",
+        "connected" => "Connected. The first values are being fetched.",
+        "disconnected" => "Disconnected. Settings and values are kept.",
+        _ => return None,
+    };
+    Some(Notice { good: true, text: text.into() })
+}
+
+/// One browser, two people: it is easily the same account that consents twice.
+fn shared(people: &[Person]) -> Finding {
+    let names: Vec<_> = people.iter().map(Person::as_str).collect();
+    Finding {
+        what: format!("{} are connected with the same account.", names.join(" and ")),
+        cure: "If that is wrong, log out at the upstream and connect the one it is not again.".into(),
+        link: None,
+    }
+}
+
+fn missing(scopes: &[(&str, &str)]) -> Vec<MissingScope> {
+    scopes.iter().map(|(name, gives)| MissingScope { name: (*name).into(), gives: (*gives).into() }).collect()
+}
+
+fn back(person: Option<&Person>) -> Link {
+    let href = person.map_or(SETUP_PATH.to_owned(), |person| format!("{SETUP_PATH}?user={person}"));
+    Link { href, title: "Setup page".into() }
+}
+
+fn connect(person: &Person) -> Link {
+    Link { href: format!("/plugin/fitbit/auth1?user={person}"), title: "Connect again".into() }
+}
+
+async fn person_view(
+    household: &Household,
+    member: &Member,
+    snapshot: &Snapshot,
+    registered: bool,
+) -> Result<PersonView> {
+    let profile = household.store.profile(&member.person).await?;
+    let now = household.clock.now();
+    let when = |time: DateTime<Utc>| when(time, now, member.zone);
+    let state = match snapshot.auth.state {
+        AuthState::AwaitingConsent => Consent::AwaitingConsent,
+        AuthState::Ok => Consent::Ok,
+        AuthState::Retrying => Consent::Retrying,
+        AuthState::Reauthorize => Consent::Reauthorize,
+    };
+    let sentence = match (state, &snapshot.status.error) {
+        (Consent::AwaitingConsent, _) => "Not connected yet.".to_owned(),
+        (Consent::Ok, None) if snapshot.status.last_success.is_some() => "Connected; values arrive.".to_owned(),
+        (Consent::Ok, None) => "Connected; nothing was fetched yet.".to_owned(),
+        (Consent::Ok, Some(error)) => format!("Connected, but the last fetch failed: {error}."),
+        (Consent::Retrying, _) => "Connected; the upstream fails for now, and is asked again by itself.".to_owned(),
+        (Consent::Reauthorize, _) => "The consent is lost: connect again.".to_owned(),
+    };
+    let setting = |key: &str| member.file.setting(key).unwrap_or_default();
+    Ok(PersonView {
+        user: member.person.to_string(),
+        display_name: profile.and_then(|profile| profile.name).unwrap_or_default(),
+        provider_title: member.upstream.title.into(),
+        state,
+        sentence,
+        since: (state != Consent::AwaitingConsent).then(|| when(snapshot.auth.since)),
+        reason: snapshot.auth.reason.clone(),
+        expires: snapshot.auth.expires.map(when),
+        missing_scopes: missing(&member.missing_scopes()),
+        last_success: snapshot.status.last_success.map(when),
+        next_fetch: snapshot.status.actions.iter().filter_map(|action| action.next).min().map(when),
+        quota: snapshot
+            .quota
+            .as_ref()
+            .map(|quota| format!("{} of {} requests left until {}", quota.remaining, quota.limit, when(quota.reset))),
+        devices: snapshot.devices.iter().map(|device| device_line(device, now, member.zone)).collect(),
+        connect_href: registered.then(|| format!("/plugin/fitbit/auth1?user={}", member.person)),
+        settings: PersonSettings {
+            provider: setting("provider"),
+            methods: setting("methods"),
+            metrics: setting("metrics"),
+            period: setting("period"),
+            system: setting("system"),
+            patient: String::new(),
+        },
+        patients: Vec::new(),
+    })
+}
+
+fn finding(person: &PersonView) -> Option<Finding> {
+    let user = &person.user;
+    let registered = person.connect_href.is_some();
+    let (what, cure) = match person.state {
+        Consent::AwaitingConsent if registered => {
+            (format!("{user} is not connected yet."), "Log in there as this person and allow what may be read.")
+        }
+        Consent::AwaitingConsent => {
+            (format!("{user} is not connected yet."), "That can be done once there is a client id.")
+        }
+        Consent::Reauthorize => {
+            (format!("The consent of {user} is lost."), "Connect again; settings and values are kept.")
+        }
+        Consent::Ok | Consent::Retrying => return None,
+    };
+    let link = person.connect_href.clone().map(|href| Link { href, title: format!("Connect {user}") });
+    Some(Finding { what, cure: cure.into(), link })
+}
+
+fn unreadable(person: &Person, why: &str) -> PersonView {
+    PersonView {
+        user: person.to_string(),
+        display_name: String::new(),
+        provider_title: String::new(),
+        state: Consent::Retrying,
+        sentence: "The file of this person cannot be read.".into(),
+        since: None,
+        reason: Some(why.to_owned()),
+        expires: None,
+        missing_scopes: Vec::new(),
+        last_success: None,
+        next_fetch: None,
+        quota: None,
+        devices: Vec::new(),
+        connect_href: None,
+        settings: PersonSettings::default(),
+        patients: Vec::new(),
+    }
+}
+
+fn device_line(device: &crate::snapshot::Device, now: DateTime<Utc>, zone: Tz) -> String {
+    let mut line = device.name.clone();
+    match (device.battery_level, &device.battery) {
+        (Some(level), _) => line += &format!(", battery {level} %"),
+        (None, Some(words)) => line += &format!(", battery {}", words.to_lowercase()),
+        (None, None) => {}
+    }
+    if let Some(sync) = device.last_sync.as_ref().and_then(|text| DateTime::parse_from_rfc3339(text).ok()) {
+        line += &format!(", synced {}", when(sync.to_utc(), now, zone));
+    }
+    line
+}
+
+/// A time as a person says it, in their own zone.
+fn when(time: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
+    let (time, today) = (time.with_timezone(&zone), now.with_timezone(&zone).date_naive());
+    match (time.date_naive() - today).num_days() {
+        0 => time.format("today %H:%M").to_string(),
+        -1 => time.format("yesterday %H:%M").to_string(),
+        1 => time.format("tomorrow %H:%M").to_string(),
+        _ => time.format("%Y-%m-%d %H:%M").to_string(),
+    }
+}

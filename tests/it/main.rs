@@ -1,0 +1,32 @@
+//! One test binary: the front door of every capability, against real counterparts.
+
+#[cfg(feature = "embedded")]
+mod broker;
+mod actions; // interval actions, and people who come and go
+mod bad_input; // what goes wrong, and what it costs
+mod command_line; // each command, by the real program
+mod examples; // what programmers are shown
+mod files; // configuration, people's files, races, obstacles
+mod fixtures; // every endpoint row's answers decode to the expected readings
+mod measured; // what counts as a measurement
+mod methods; // every name under which something is asked
+mod laws; // what holds for any answer whatever
+mod mosquitto; // a real broker for one test
+mod mqtt; // what reaches a broker, and what survives it
+mod planning; // methods and dates become the fewest requests
+mod planning_google; // the same for Google Health
+mod fetching; // a fetch through the front door
+mod google; // Google Health: the same life, consent, moving house, bad days
+mod readme; // README's commands, files and ways of setting up
+mod tidy; // the repository itself
+mod tokens; // tokens stay fresh through refusals, crashes and other writers
+mod publishing; // what stands at the broker, through the whole bridge
+mod quota; // what may be asked, and when no more
+mod server; // HTTP behind the guard
+mod browser; // a browser without scripts
+mod consent; // from auth1 to the first values
+mod door; // who is let in, and what a form may do
+mod setup; // a first set-up, by the page and by hand
+mod units; // systems of units
+mod world; // a household for one test
+mod simulator; // the simulated cloud is strict and consistent
