@@ -65,6 +65,9 @@ async fn settled() -> World {
     for user in ["anna", "ben"] {
         assert_eq!(world.fetch(user, "").await.status, 200);
     }
+    // Each one's action comes once by itself, within ten seconds of the start.
+    let devices = |world: &World| world.cloud.requests().iter().filter(|asked| asked.path.contains("devices")).count();
+    world.until("the first actions ran", async |world| devices(world) >= 4).await;
     world
 }
 
