@@ -47,7 +47,7 @@ impl Fetcher {
                     // The height comes before the weights that need it.
                     let read = decoded.readings.iter().find(|reading| reading.metric.key == "height");
                     height = read.and_then(|reading| reading.value.number()).or(height);
-                    told.add(&answer.ask, decoded);
+                    told.add(&answer.ask, decoded, member.today);
                 }
                 Err(failure) => told.fail(&answer.ask, failure),
             }
@@ -91,12 +91,15 @@ impl Fetcher {
 }
 
 impl Told {
-    fn add(&mut self, ask: &Ask, decoded: Decoded) {
+    fn add(&mut self, ask: &Ask, decoded: Decoded, today: NaiveDate) {
         // What was asked beside the plan must not make a fetch that failed look as if it had worked.
         self.understood += usize::from(!ask.methods.is_empty());
         let listed = matches!(ask.endpoint.span, Span::List(_));
         let carried = matches!(ask.endpoint.decode, Decode::Entries { at: At::Carried(_), .. });
-        for reading in decoded.readings {
+        let ranged = matches!(ask.endpoint.span, Span::Range(_));
+        // Of a night outside the days asked for only a part was told; tomorrow's may have begun this evening.
+        let in_part = |date: NaiveDate| ranged && (date < ask.start || (date > ask.end && ask.end < today));
+        for reading in decoded.readings.into_iter().filter(|reading| !in_part(reading.at.date())) {
             if carried {
                 self.carried.push(reading);
                 continue;

@@ -18,7 +18,8 @@ pub struct Endpoint {
     pub name: &'static str,
     /// How it is asked.
     pub verb: Verb,
-    /// Path and query with the places `{date}`, `{start}`, `{end}` and `{after}` (the day after the end).
+    /// Path and query with the places `{date}`, `{start}`, `{end}`, `{before}` (the day before the start) and `{after}`
+    /// (the day after the end).
     pub path: &'static str,
     /// The scope it needs.
     pub scope: &'static str,
@@ -208,9 +209,11 @@ pub struct Method {
 impl Endpoint {
     /// Its path with these days.
     pub fn dated(&self, start: NaiveDate, end: NaiveDate) -> String {
+        let before = (start - TimeDelta::days(1)).to_string();
         let (start, end_text) = (start.to_string(), end.to_string());
         let path = self.path.replace("{date}", &start).replace("{start}", &start).replace("{end}", &end_text);
-        path.replace("{after}", &after(end).to_string())
+        let path = path.replace("{after}", &after(end).to_string());
+        path.replace("{before}", &before)
     }
 
     /// The body of a request for these days, if it has one.

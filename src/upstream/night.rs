@@ -58,6 +58,8 @@ pub struct Session {
     pub end: DateTime<FixedOffset>,
     /// Whether the upstream calls it the main sleep of its date.
     pub main: bool,
+    /// Whether the upstream calls it a nap.
+    pub nap: bool,
     /// The numbers that are summed over the parts of a night, by metric key.
     pub numbers: BTreeMap<&'static str, f64>,
     /// How often a stage was entered, by the stage's metric key.
@@ -100,13 +102,14 @@ pub fn nights(sessions: Vec<Session>, night_starts: NaiveTime, decoded: &mut Dec
 }
 
 /// The parts of the night, and the naps. The night is what the upstream calls the main sleep (else the longest
-/// session) and whatever continues it.
+/// session that it does not call a nap) and whatever continues it.
 fn split(sessions: Vec<Session>, night_starts: NaiveTime) -> (Vec<Session>, Vec<Session>) {
     let named = sessions.iter().any(|session| session.main);
-    let longest = sessions.iter().map(|session| session.end - session.start).max();
+    let length = |session: &Session| (!session.nap).then_some(session.end - session.start);
+    let longest = sessions.iter().filter_map(length).max();
     let (mut night, mut rest): (Vec<_>, Vec<_>) = sessions
         .into_iter()
-        .partition(|session| if named { session.main } else { Some(session.end - session.start) == longest });
+        .partition(|session| if named { session.main } else { longest.is_some() && length(session) == longest });
     loop {
         let continues = rest.iter().position(|session| {
             let at_night = session.start.time() >= night_starts || session.start.hour() < NIGHT_ENDS;

@@ -4,6 +4,7 @@
 mod consent; // Google's consent page and what its tokens live
 mod equality; // one life through both upstreams
 mod moving; // from one upstream to the other
+mod nights; // what is told of a night in part
 mod trouble; // what goes wrong, and what it costs
 
 use std::collections::BTreeMap;

@@ -101,7 +101,7 @@ async fn get_sleep_log_by_interval() {
     {
         assert!(series(&answer, key).len() >= 10, "{key}");
     }
-    assert_eq!(world.cloud.count("/1.2/user/-/sleep/date/2026-11-01/2026-11-20.json"), 1);
+    assert_eq!(world.cloud.count("/1.2/user/-/sleep/date/2026-10-31/2026-11-20.json"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

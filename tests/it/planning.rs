@@ -75,7 +75,7 @@ fn a_fetch_that_names_nothing_asks_each_family_once() {
             "/1/user/-/temp/skin/date/2026-10-22/2026-11-20.json",
             "/1/user/-/temp/core/date/2026-10-22/2026-11-20.json",
             "/1/user/-/cardioscore/date/2026-10-22/2026-11-20.json",
-            "/1.2/user/-/sleep/date/2026-11-14/2026-11-20.json",
+            "/1.2/user/-/sleep/date/2026-11-13/2026-11-20.json",
             "/1/user/-/foods/log/caloriesIn/date/2026-10-22/2026-11-20.json",
             "/1/user/-/foods/log/water/date/2026-10-22/2026-11-20.json",
             "/1/user/-/activities/list.json?afterDate=2026-10-21&sort=asc&offset=0&limit=100",
@@ -140,7 +140,7 @@ static SAID_ELSEWHERE: &[(&str, &str, &str, Option<u16>)] = &[
     ("get_breathing_rate_by_interval",      "/1/user/-/br/date/{start}/{end}/all.json",          "respiratory_rate",  Some(30)),
     ("get_body_data_by_interval",           "/1/user/-/body/log/weight/date/{start}/{end}.json", "weight",            Some(31)),
     ("get_vo2max_cardio_score_by_interval", "/1/user/-/cardioscore/date/{start}/{end}.json",     "cardio_fitness",    Some(30)),
-    ("get_sleep_log_by_interval",           "/1.2/user/-/sleep/date/{start}/{end}.json",         "sleep",             Some(100)),
+    ("get_sleep_log_by_interval",           "/1.2/user/-/sleep/date/{before}/{end}.json",        "sleep",             Some(99)),
     ("get_temperature_skin_by_interval",    "/1/user/-/temp/skin/date/{start}/{end}.json",       "temperature",       Some(30)),
     // "None" there; thirty days are within it.
     ("get_spo2_summary_by_interval",        "/1/user/-/spo2/date/{start}/{end}.json",            "oxygen_saturation", Some(30)),
@@ -148,7 +148,7 @@ static SAID_ELSEWHERE: &[(&str, &str, &str, Option<u16>)] = &[
     // python-fitbit.
     ("get_bodyweight",         "/1/user/-/body/log/weight/date/{start}/{end}.json", "weight",    Some(31)),
     ("get_bodyfat",            "/1/user/-/body/log/fat/date/{start}/{end}.json",    "weight",    Some(30)),
-    ("get_sleep",              "/1.2/user/-/sleep/date/{start}/{end}.json",         "sleep",     Some(100)),
+    ("get_sleep",              "/1.2/user/-/sleep/date/{before}/{end}.json",        "sleep",     Some(99)),
     ("activities",             "/1/user/-/activities/date/{start}.json",            "activity",  Some(1)),
     ("activity_stats",         "/1/user/-/activities.json",                         "activity",  None),
     ("get_devices",            "/1/user/-/devices.json",                            "settings",  None),
@@ -168,7 +168,9 @@ static SAID_ELSEWHERE: &[(&str, &str, &str, Option<u16>)] = &[
 #[test]
 fn names_known_from_elsewhere_lead_to_the_documented_path_scope_and_limit() {
     for (method, path, scope, limit) in SAID_ELSEWHERE {
-        let with = |start: &str, end: &str| path.replace("{start}", start).replace("{end}", end);
+        let with = |start: &str, end: &str| {
+            path.replace("{before}", "2026-10-31").replace("{start}", start).replace("{end}", end)
+        };
         let ranges = FITBIT.methods.iter().find(|row| row.name == *method).expect(method).keywords;
         let plan = match limit {
             Some(1) => planned(&[("methods", method), ("date", "2026-11-01")]),
@@ -424,8 +426,9 @@ fn ranges_are_cut_at_the_documented_limits() {
     assert_eq!(lengths("get_bodyfat", 30), [30]);
     assert_eq!(lengths("get_bodyfat", 31), [30, 1]);
     assert_eq!(lengths("hrv", 65), [30, 30, 5]);
-    assert_eq!(lengths("get_sleep", 100), [100]);
-    assert_eq!(lengths("get_sleep", 201), [100, 100, 1]);
+    // A hundred days, and the first is the one before the days wanted.
+    assert_eq!(lengths("get_sleep", 99), [99]);
+    assert_eq!(lengths("get_sleep", 199), [99, 99, 1]);
     assert_eq!(lengths("heart", 366), [365, 1]);
     assert_eq!(lengths("activities/steps", 1095), [1095]);
     assert_eq!(lengths("activities/steps", 1096), [1095, 1]);
@@ -458,7 +461,9 @@ proptest! {
         let Span::Range(longest) = endpoint.span else { unreachable!("only ranges are selected") };
         for ask in &asks {
             prop_assert!(ask.start <= ask.end && (ask.end - ask.start).num_days() < i64::from(longest), "{}", ask.path);
-            prop_assert!(ask.path.contains(&format!("{}/{}", ask.start, ask.end)), "{}", ask.path);
+            let earlier = i64::from(endpoint.path.contains("{before}"));
+            let first = ask.start - TimeDelta::days(earlier);
+            prop_assert!(ask.path.contains(&format!("{first}/{}", ask.end)), "{}", ask.path);
         }
         let fewest = (days + i64::from(longest) - 1) / i64::from(longest);
         prop_assert_eq!(asks.len() as i64, fewest, "more requests than needed");

@@ -89,6 +89,7 @@ fn session(row: &Json, context: &Context, problems: &mut Vec<String>) -> Result<
         start,
         end,
         main: row.get("isMainSleep").and_then(Json::as_bool).unwrap_or(false),
+        nap: false,
         numbers,
         counts,
         efficiency,

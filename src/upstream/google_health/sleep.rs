@@ -94,11 +94,13 @@ fn session(row: &Json, context: &Context, problems: &mut Vec<String>) -> Result<
         numbers.extend(count.map(|count| ("sleep-awakenings", count)));
     }
     let name = row.get("name").or_else(|| row.get("dataPointName")).and_then(Json::as_str);
+    let flag = |name: &str| pointer(point, &format!("/metadata/{name}")).and_then(Json::as_bool) == Some(true);
     Ok(Some(Session {
         id: name.and_then(|name| name.rsplit('/').next()).map_or(Json::Null, Json::from),
         start,
         end,
-        main: pointer(point, "/metadata/mainSleep").and_then(Json::as_bool).unwrap_or(false),
+        main: flag("mainSleep"),
+        nap: flag("nap"),
         numbers,
         counts,
         efficiency: None,
