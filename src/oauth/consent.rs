@@ -7,7 +7,7 @@ use oauth2::{CsrfToken, PkceCodeChallenge};
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Grant, OAuth, Refusal, hash, ours, token};
+use super::{Grant, OAuth, Refusal, TokenEndpoint, hash, ours, token};
 use crate::config;
 use crate::household::Member;
 use crate::reading::Person;
@@ -75,6 +75,9 @@ impl ConsentError {
                 "correct the client id and secret on the setup page, then connect again"
             }
             ConsentError::Failed(_, Failure::Refused(_)) => "connect again",
+            ConsentError::Failed(_, Failure::SwitchedOff(_)) => {
+                "choose Google Health in this person's settings, then connect"
+            }
             ConsentError::Failed(..) => "connect again in a while",
             ConsentError::Internal(_) => "look at the data folder's permissions and free space, then connect again",
         }
@@ -206,6 +209,7 @@ impl OAuth {
                 Refusal::InvalidClient(why) => {
                     Failure::Misconfigured(format!("{title} refuses the client id or secret: {why}"))
                 }
+                Refusal::Gone(why) => Failure::SwitchedOff(why),
                 Refusal::Lost(why) | Refusal::Other(why) => Failure::Unavailable(format!("{title} failed: {why}")),
             })
         })?;
@@ -217,6 +221,7 @@ impl OAuth {
             if let (Some(before), Some(legacy)) =
                 (before, who.legacy.as_deref().filter(|legacy| Some(*legacy) != before))
             {
+                self.give_back(&endpoint, addresses, &grant, &who).await;
                 return Err(ConsentError::Refused(
                     person,
                     format!(
@@ -266,19 +271,24 @@ impl OAuth {
     /// One browser, two people: it is easily the wrong account that consents.
     fn account_warning(&self, member: &Member, user_id: Option<&str>) -> Option<String> {
         let user_id = user_id?;
-        let household = &self.household;
-        let is_theirs = |other: &Person| {
-            let file = household.plugindata.person(other).ok().flatten();
-            file.and_then(|file| file.token).and_then(|token| token.user_id).is_some_and(|id| id == user_id)
-        };
-        let others = household.plugindata.people().unwrap_or_default();
-        if let Some(other) = others.iter().find(|other| **other != member.person && is_theirs(other)) {
+        if let Some(other) = self.connected_as(user_id, Some(&member.person)) {
             return Some(format!(
                 "the account that consented is already connected as {other}; if that is wrong, log out at the upstream and connect again"
             ));
         }
         let before = member.file.token.as_ref()?.user_id.as_deref()?;
         (before != user_id && !member.is_moving()).then(|| "this is another account than before".to_owned())
+    }
+
+    /// Who but `besides` is connected with this account.
+    fn connected_as(&self, user_id: &str, besides: Option<&Person>) -> Option<Person> {
+        let plugindata = &self.household.plugindata;
+        let is_theirs = |other: &Person| {
+            let file = plugindata.person(other).ok().flatten();
+            file.and_then(|file| file.token).and_then(|token| token.user_id).is_some_and(|id| id == user_id)
+        };
+        let people = plugindata.people().unwrap_or_default();
+        people.into_iter().find(|other| Some(other) != besides && is_theirs(other))
     }
 
     /// Gives the consent back: revoked at the upstream, the token deleted here. Settings and history stay.
@@ -304,13 +314,30 @@ impl OAuth {
         let identity = self.identity(member.upstream)?;
         let endpoint = self.token_endpoint(member.upstream, addresses, &identity);
         let token = token.refresh_token.as_ref().unwrap_or(&token.access_token);
-        endpoint.revoke(revoke_url.url().as_str(), token).await.map_err(|refusal| match refusal {
-            Refusal::InvalidGrant(why) | Refusal::InvalidClient(why) | Refusal::Lost(why) | Refusal::Other(why) => {
+        match endpoint.revoke(revoke_url.url().as_str(), token).await {
+            // A service that is gone knows no token any more.
+            Ok(()) | Err(Refusal::Gone(_)) => Ok(()),
+            Err(
+                Refusal::InvalidGrant(why) | Refusal::InvalidClient(why) | Refusal::Lost(why) | Refusal::Other(why),
+            ) => {
                 let title = member.upstream.title;
-                Failure::Unavailable(format!(
+                Err(Failure::Unavailable(format!(
                     "the consent could not be revoked at {title}: {why}; revoke it there by hand"
-                ))
+                )))
             }
-        })
+        }
+    }
+
+    /// Gives a grant back that is not kept, unless the account is connected as somebody else: Google ends a person's
+    /// whole consent with any token of it.
+    async fn give_back(&self, endpoint: &TokenEndpoint<'_>, addresses: &config::Upstream, grant: &Grant, who: &Who) {
+        let Some(revoke_url) = &addresses.revoke_url else { return };
+        if who.id.as_deref().is_none_or(|id| self.connected_as(id, None).is_some()) {
+            return;
+        }
+        let token = grant.refresh_token.as_ref().unwrap_or(&grant.access_token);
+        if let Err(refusal) = endpoint.revoke(revoke_url.url().as_str(), token).await {
+            log::warn!("a consent that was not kept could not be revoked: {refusal:?}");
+        }
     }
 }

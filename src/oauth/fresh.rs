@@ -51,7 +51,7 @@ impl OAuth {
 
     /// The upstream is gone for good: only a consent to another one helps.
     pub async fn switched_off(&self, member: &Member) -> Failure {
-        let why = format!("the {} is switched off; connect with Google on the setup page", member.upstream.title);
+        let why = why_switched_off(member);
         self.note(&member.person, AuthState::Reauthorize, Some(why.clone()), None).await;
         Failure::ConsentLost(why)
     }
@@ -161,6 +161,7 @@ impl OAuth {
                     self.refuse(person, AuthState::Retrying, &why, &identity, &present).await;
                     return Err(Failure::Misconfigured(why).into());
                 }
+                Err(Refusal::Gone(_)) => return Err(self.switched_off(member).await.into()),
                 Err(Refusal::Lost(why)) => return Err(Unrenewed { failure: for_now(&why), lost: true }),
                 Err(Refusal::Other(why)) => return Err(for_now(&why).into()),
             }
@@ -221,6 +222,11 @@ impl OAuth {
             _ => Failure::Misconfigured(why),
         }))
     }
+}
+
+/// What somebody is told whose upstream is gone.
+pub fn why_switched_off(member: &Member) -> String {
+    format!("the {} is switched off; connect with Google on the setup page", member.upstream.title)
 }
 
 /// Asks again, in the background, for the token whose answer was lost, until it is there or it is too late.

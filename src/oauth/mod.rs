@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 pub use consent::{Connected, ConsentError};
+pub use fresh::why_switched_off;
 use token_endpoint::{Grant, Identity, Refusal, TokenEndpoint};
 
 use crate::config;

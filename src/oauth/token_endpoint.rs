@@ -56,6 +56,8 @@ pub enum Refusal {
     /// No answer came, or none that could be read: the upstream may have granted it all the same, so the identical
     /// request comes first again.
     Lost(String),
+    /// The whole service is gone for good.
+    Gone(String),
     /// Anything else; later may be better.
     Other(String),
 }
@@ -237,6 +239,7 @@ fn classify(status: u16, body: &[u8], secrets: &[Option<&SecretString>]) -> Refu
     match (status, said.kind.as_str()) {
         (400..=499, "invalid_grant") => Refusal::InvalidGrant(words),
         (400..=499, "invalid_client" | "unauthorized_client") => Refusal::InvalidClient(words),
+        (410, _) => Refusal::Gone(format!("the token endpoint is gone: {words}")),
         (500..=599, _) => Refusal::Lost(format!("the token endpoint failed: {words}")),
         _ => Refusal::Other(format!("the token endpoint refused: {words}")),
     }
@@ -263,5 +266,6 @@ mod tests {
         assert!(matches!(classify(503, fitbit, &secrets), Refusal::Lost(_)), "a failing server takes no consent away");
         assert!(matches!(classify(400, b"<html>", &secrets), Refusal::Other(_)));
         assert!(matches!(classify(429, b"{}", &secrets), Refusal::Other(_)));
+        assert!(matches!(classify(410, b"Gone", &secrets), Refusal::Gone(_)));
     }
 }

@@ -143,6 +143,8 @@ pub struct PersonView {
     pub devices: Vec<String>,
     /// Where consent begins; none while the application is not registered.
     pub connect_href: Option<String>,
+    /// Name and title of the upstream to move to, where the person's own is gone for good.
+    pub move_to: Option<(String, String)>,
     /// What is set for this person alone.
     pub settings: PersonSettings,
     /// For an upstream without user login: who this person can be there.

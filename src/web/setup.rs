@@ -14,7 +14,7 @@ use super::redirect;
 use super::registration::registration;
 use super::trouble::{Trouble, sentence};
 use crate::household::{Household, Member};
-use crate::oauth::{Connected, OAuth};
+use crate::oauth::{Connected, OAuth, why_switched_off};
 use crate::reading::Person;
 use crate::snapshot::{AuthState, Snapshot};
 use crate::upstream::{self, UPSTREAMS};
@@ -64,7 +64,9 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
         });
     }
     let refused = providers.iter().find(|provider| provider.name == default_provider).and_then(|p| p.redirect.clone());
+    let mut redirect_address = oauth.redirect().to_owned();
     if let Some(notice) = refused.filter(|notice| !notice.good) {
+        redirect_address = redirect::accepted(&public_url);
         findings.push(Finding {
             what: format!("The consent page of {title} cannot lead back here."),
             cure: notice.text,
@@ -107,11 +109,13 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
     findings.extend(accounts.values().filter(|people| people.len() > 1).map(|people| shared(people)));
     findings.extend(shown.unready.map(|why| Finding {
         what: sentence(&why),
-        cure: "The configuration says where the broker is, under [mqtt]; values wait until it answers.".into(),
+        cure: "The bridge's log says more. If it is the broker: the configuration says where that is, under [mqtt], and \
+               values wait until it answers."
+            .into(),
         link: None,
     }));
     Ok(SetupView {
-        redirect_address: oauth.redirect().to_owned(),
+        redirect_address,
         public_url,
         providers,
         default_provider,
@@ -210,6 +214,8 @@ async fn person_view(
         (Consent::Reauthorize, _) => "The consent is lost: connect again.".to_owned(),
     };
     let setting = |key: &str| member.file.setting(key).unwrap_or_default();
+    let gone = snapshot.auth.reason.as_ref() == Some(&why_switched_off(member));
+    let successor = UPSTREAMS[0];
     Ok(PersonView {
         user: member.person.to_string(),
         display_name: profile.and_then(|profile| profile.name).unwrap_or_default(),
@@ -227,7 +233,9 @@ async fn person_view(
             .as_ref()
             .map(|quota| format!("{} of {} requests left until {}", quota.remaining, quota.limit, when(quota.reset))),
         devices: snapshot.devices.iter().map(|device| device_line(device, now, member.zone)).collect(),
-        connect_href: registered.then(|| format!("/plugin/fitbit/auth1?user={}", member.person)),
+        // Where nobody answers any more there is no consent to be had either.
+        connect_href: (registered && !gone).then(|| format!("/plugin/fitbit/auth1?user={}", member.person)),
+        move_to: gone.then(|| (successor.provider.into(), successor.title.into())),
         settings: PersonSettings {
             provider: setting("provider"),
             methods: setting("methods"),
@@ -242,6 +250,13 @@ async fn person_view(
 
 fn finding(person: &PersonView) -> Option<Finding> {
     let user = &person.user;
+    if let Some((_, title)) = &person.move_to {
+        return Some(Finding {
+            what: format!("The {} is switched off, and {user} must move to {title}.", person.provider_title),
+            cure: "Press Move below, then connect; topics, values and settings are kept.".into(),
+            link: None,
+        });
+    }
     let registered = person.connect_href.is_some();
     let (what, cure) = match person.state {
         Consent::AwaitingConsent if registered => {
@@ -275,6 +290,7 @@ fn unreadable(person: &Person, why: &str) -> PersonView {
         quota: None,
         devices: Vec::new(),
         connect_href: None,
+        move_to: None,
         settings: PersonSettings::default(),
         patients: Vec::new(),
     }

@@ -34,6 +34,7 @@ fn person(user: &str, state: Consent) -> PersonView {
         quota: Some("148 of 150 until 11:00".into()),
         devices: vec!["Aria Air, battery high".into()],
         connect_href: Some(format!("/plugin/fitbit/auth1?user={user}")),
+        move_to: None,
         settings: PersonSettings { system: "de_DE".into(), patient: "5b".into(), ..PersonSettings::default() },
         patients: vec![Choice { value: "5b".into(), title: "B.".into() }],
     }

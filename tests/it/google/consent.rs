@@ -88,6 +88,15 @@ async fn consent_asks_for_a_lasting_token_and_names_what_was_not_allowed() {
     assert!(asked.iter().all(|asked| asked.status != 403), "what was not allowed is not asked");
 }
 
+#[test]
+fn the_guide_has_every_scope_ready_to_be_pasted() {
+    let guide = include_str!("../../../setup/registration-google-health.md");
+    let block = guide.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    let pasted: Vec<&str> = block.split_whitespace().collect();
+    let asked: Vec<&str> = GOOGLE_HEALTH.scopes.iter().map(|(scope, _)| *scope).collect();
+    assert_eq!(pasted, asked);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_address_of_a_page_that_did_not_load_is_pasted() {
     let world = awaiting(Project::default()).await;
@@ -197,6 +206,10 @@ async fn the_setup_page_says_which_redirect_address_google_accepts_for_this_host
         assert_eq!(page.contains(&format!("Google refuses {address}")), !accepted, "{public_url}: {page}");
         let instead = "http.public_url in the configuration back to http://localhost:9333";
         assert_eq!(page.contains(instead), !accepted, "{public_url}: {page}");
+        // What is to be registered is never what is refused.
+        let lead = page.split("exactly so</dt>").nth(1).unwrap().split("</dd>").next().unwrap();
+        let registered = if accepted { address.as_str() } else { "http://localhost:9333/plugin/fitbit/auth2" };
+        assert!(lead.contains(registered), "{public_url}: {lead}");
         if !accepted {
             // And so it is.
             let begun = begin("/plugin/fitbit/auth1?user=anna").await;

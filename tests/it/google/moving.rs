@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use fitbit2mqtt::simulator::{Change, Project, Simulator};
 use fitbit2mqtt::upstream::fitbit::FITBIT;
 use fitbit2mqtt::upstream::google_health::GOOGLE_HEALTH;
 use serde_json::Value as Json;
 
 use super::household;
+use crate::browser::Browser;
 use crate::world::{World, person};
 
 /// A person who was connected at Fitbit and whose values are published, when Fitbit is switched off.
@@ -45,8 +47,13 @@ async fn one_consent_moves_a_person_and_no_topic_notices() {
     // Every value stays where it was meanwhile.
     assert_eq!(below(&world.retained().await, "sensors/fitbit/anna/"), below(&before, "sensors/fitbit/anna/"));
 
-    let saved = world.post("/plugin/fitbit/userSettings", &[("user", "anna"), ("provider", "google-health")]).await;
-    assert_eq!(saved.status, 200, "{}", saved.body);
+    // The page leads to the new upstream, not to a consent page that is gone.
+    let mut browser = Browser::open(&format!("{}/plugin/fitbit/page/setup.html?user=anna", world.url())).await;
+    assert!(browser.text().contains("anna must move to Google Health"), "{}", browser.text());
+    assert!(browser.link("Connect anna").is_none(), "{}", browser.page);
+    assert!(!browser.page.contains("/auth1"), "{}", browser.page);
+    browser.submit(">Move ", &[]).await;
+    assert!(browser.status == 200 && browser.page.contains("auth1?user=anna"), "{}", browser.text());
     assert_eq!(world.fetch("anna", "").await.status, 409, "the old token is not shown to Google");
     assert_eq!(world.cloud.requests().iter().filter(|asked| asked.path.starts_with("/v4/")).count(), 0);
     let (status, page) = world.consent_through("anna", 0).await;
@@ -102,6 +109,27 @@ async fn one_consent_moves_a_person_and_no_topic_notices() {
     assert!(auth["state"] == "ok" && auth["reason"].is_null(), "{auth}");
 }
 
+/// Who was away when Fitbit was switched off has a token that ended meanwhile: only the token endpoint is asked then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_ends_after_the_switch_off_is_no_matter_of_trying_again() {
+    let world = left_behind().await;
+    world.clock.advance(TimeDelta::hours(9));
+    world.cloud.forget_requests();
+    for _ in 0..2 {
+        let lost = world.fetch("anna", "").await;
+        assert_eq!(lost.status, 409, "{}", lost.body);
+        assert!(lost.body.contains("switched off; connect with Google"), "{}", lost.body);
+        let auth = world.auth_of("anna").await;
+        assert!(auth["state"] == "reauthorize" && auth["reason"].as_str().unwrap().contains("switched off"), "{auth}");
+    }
+    let asked = world.cloud.requests();
+    assert!(asked.iter().all(|asked| asked.path == "/oauth2/token"), "{asked:?}");
+    // Nor can a consent be revoked there any more.
+    let deleted = world.post("/plugin/fitbit/userSettings", &[("user", "anna"), ("delete", "true")]).await;
+    assert_eq!(deleted.status, 200, "{}", deleted.body);
+    assert!(world.plugindata().person(&person("anna")).unwrap().unwrap().token.is_none());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_persons_google_account_is_refused_and_nothing_is_changed() {
     let world = left_behind().await;
@@ -116,6 +144,7 @@ async fn another_persons_google_account_is_refused_and_nothing_is_changed() {
         assert!(page.contains(said), "{said}: {page}");
     }
     assert_eq!(std::fs::read_to_string(world.person_file("anna")).unwrap(), file);
+    assert_eq!(world.cloud.count("/revoke"), 1, "what is not kept is given back");
     assert_eq!(world.fetch("anna", "").await.status, 409);
     assert_eq!(below(&world.retained().await, "sensors/fitbit/anna/").len(), values);
     assert_eq!(world.auth_of("anna").await["state"], "reauthorize");
@@ -123,6 +152,13 @@ async fn another_persons_google_account_is_refused_and_nothing_is_changed() {
     let ended = world.consent_of("anna", 1, Simulator::google_scopes()).await;
     let pasted = world.post("/plugin/fitbit/userSettings", &[("user", "anna"), ("paste", &ended)]).await;
     assert!(pasted.status >= 400 && pasted.body.contains("nothing was changed"), "{}", pasted.body);
+    assert_eq!(world.cloud.count("/revoke"), 2);
+    // Where it is a housemate's own, giving it back would end theirs.
+    world.plugindata().create(&person("ben")).unwrap();
+    assert_eq!(world.consent_through("ben", 1).await.0, 200);
+    assert!(world.consent_through("anna", 1).await.1.contains("nothing was changed"));
+    assert_eq!(world.cloud.count("/revoke"), 2);
+    assert_eq!(world.fetch("ben", "&methods=get_devices").await.status, 200);
     assert_eq!(world.consent_through("anna", 0).await.0, 200);
     assert_eq!(world.fetch("anna", "").await.status, 200);
 }

@@ -145,7 +145,6 @@ async fn a_failing_token_endpoint_costs_no_consent_and_heals_by_itself() {
         ("a redirect", Effect::answer(302, &json!({}))),
         ("a refusal that says nothing", Effect::answer(400, &json!({}))),
         ("a refusal of something else", classic(400, "invalid_request", "Missing parameters")),
-        ("switched off", Effect::SwitchedOff),
     ];
     for (what, effect) in failures {
         expire(&world, "anna");
