@@ -17,12 +17,14 @@ use crate::upstream::{Failure, client};
 
 /// Pages of one list that are followed; a list that goes on after this is cut, and that is reported.
 const MOST_PAGES: usize = 100;
-/// How long to wait before asking once more what failed.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long to wait before asking again what failed: longer each time.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 /// How long to wait for an answer once another one of this fetch did not come in time.
 const SHORT_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a request is repeated that came too fast.
 const MOST_REFUSED: u32 = 3;
+/// A request that is to wait longer than this, by the upstream's own word, is left to a later fetch.
+const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(60);
 /// So many answers that do not come in time, and none that does: the upstream is down.
 const MOST_SILENT: usize = 2;
 
@@ -94,27 +96,29 @@ impl Fetcher {
         }
     }
 
-    /// What an upstream in trouble did not answer has one more chance, unless nothing works at all.
+    /// What an upstream in trouble did not answer has further chances, unless nothing works at all.
     async fn ask_again(&self, member: &Member, answers: &mut [Answer]) -> Result<(), Refusal> {
         let in_passing = |answer: &Answer| {
             let passes = matches!(answer.failure, Some(Failure::Unavailable(_) | Failure::TooMuch(_)));
             answer.pages.is_empty() && passes
         };
-        if useless_to_ask_on(answers).is_some() || !answers.iter().any(in_passing) {
-            return Ok(());
-        }
-        // Not everyone at the same moment, when an upstream comes back.
-        tokio::time::sleep(PAUSE.mul_f64(rand::random_range(0.75..1.5))).await;
-        for place in 0..answers.len() {
-            if self.is_stopping() || !in_passing(&answers[place]) {
-                continue;
+        for pause in PAUSES {
+            if useless_to_ask_on(answers).is_some() || !answers.iter().any(in_passing) {
+                return Ok(());
             }
-            let ask = answers[place].ask.clone();
-            let mut answer = self.ask(member, ask, answers).await?;
-            answer.calls += answers[place].calls;
-            answers[place] = answer;
-            if useless_to_ask_on(answers).is_some() || answers.iter().all(|answer| answer.pages.is_empty()) {
-                break;
+            // Not everyone at the same moment, when an upstream comes back.
+            tokio::time::sleep(pause.mul_f64(rand::random_range(0.75..1.5))).await;
+            for place in 0..answers.len() {
+                if self.is_stopping() || !in_passing(&answers[place]) {
+                    continue;
+                }
+                let ask = answers[place].ask.clone();
+                let mut answer = self.ask(member, ask, answers).await?;
+                answer.calls += answers[place].calls;
+                answers[place] = answer;
+                if useless_to_ask_on(answers).is_some() || answers.iter().all(|answer| answer.pages.is_empty()) {
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -261,10 +265,15 @@ impl Fetcher {
                     };
                 }
                 // Where windows are short, the limit is one of pace, and waiting a little helps.
-                Err(Failure::QuotaSpent { .. }) if limits.window_seconds < 600 && refused < MOST_REFUSED => {
+                Err(Failure::QuotaSpent { .. })
+                    if limits.window_seconds < 600
+                        && refused < MOST_REFUSED
+                        && answer.retry_after.is_none_or(|wait| wait <= LONGEST_WAIT) =>
+                {
                     refused += 1;
                     let seconds = f64::from(1 << refused) * rand::random_range(0.75..1.25);
-                    self.household.clock.sleep(Duration::from_secs_f64(seconds)).await;
+                    let told = answer.retry_after.and_then(|wait| wait.to_std().ok()).unwrap_or_default();
+                    self.household.clock.sleep(Duration::from_secs_f64(seconds).max(told)).await;
                 }
                 Err(Failure::QuotaSpent { until }) => {
                     quota.spent(&member.person, member.upstream, until).await?;

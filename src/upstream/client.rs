@@ -38,6 +38,8 @@ pub struct Answer {
     pub outcome: Result<Json, Failure>,
     /// The quota headers.
     pub quota: Option<QuotaHeaders>,
+    /// How long the upstream wants to be left alone, where it says so.
+    pub retry_after: Option<TimeDelta>,
 }
 
 /// The upstream's own word about the quota: approximate and late, says its documentation.
@@ -72,7 +74,7 @@ pub async fn ask(
 ) -> Answer {
     let address = match address(base, &question.path) {
         Ok(address) => address,
-        Err(failure) => return Answer { outcome: Err(failure), quota: None },
+        Err(failure) => return Answer { outcome: Err(failure), quota: None, retry_after: None },
     };
     let request = match &question.body {
         None => http.get(address),
@@ -81,21 +83,21 @@ pub async fn ask(
     let request = request.timeout(patience).bearer_auth(token.expose_secret());
     let response = match request.header("Accept", "application/json").send().await {
         Ok(response) => response,
-        Err(error) => return Answer { outcome: Err(transport(&error)), quota: None },
+        Err(error) => return Answer { outcome: Err(transport(&error)), quota: None, retry_after: None },
     };
     let status = response.status().as_u16();
     let quota = quota_headers(response.headers(), now);
     let retry_after = seconds(response.headers(), "retry-after");
     let body = match read(response).await {
         Ok(body) => body,
-        Err(failure) => return Answer { outcome: Err(failure), quota },
+        Err(failure) => return Answer { outcome: Err(failure), quota, retry_after },
     };
     let outcome = match status {
         200..=299 => parse(&body),
         429 => Err(Failure::QuotaSpent { until: until(quota, retry_after, limits, now) }),
         _ => Err(classify(status, &body, token)),
     };
-    Answer { outcome, quota }
+    Answer { outcome, quota, retry_after }
 }
 
 /// `path` is ours or a `pagination.next` of the upstream's: that one must lead to the same host.
@@ -161,10 +163,14 @@ fn classify(status: u16, body: &[u8], token: &SecretString) -> Failure {
                  Services”; Google says: {words}"
             ));
         }
-        (_, "ACCOUNT_NOT_LINKED") => {
+        // Three words for the same: an account that is not linked, a Fitbit account that was not moved, no profile.
+        (400, "ACCOUNT_NOT_LINKED") | (412, _) => return without_health_data(&words),
+        (403, _) if said.message.contains("UberMint") => return without_health_data(&words),
+        // Seen on every request of some people.
+        (403, "RESOURCE_PERMISSION_DENIED") => {
             return Failure::Unreachable(format!(
-                "this Google account has no health data yet: finish the set-up in the Google Health app with it; Google \
-                 says: {words}"
+                "Google withholds everything of this account: remove the application at \
+                 https://myaccount.google.com/connections, then connect again; Google says: {words}"
             ));
         }
         _ => {}
@@ -184,6 +190,13 @@ fn classify(status: u16, body: &[u8], token: &SecretString) -> Failure {
         300..=399 => Failure::Unavailable(format!("the upstream redirects ({status}) instead of answering")),
         _ => Failure::Unavailable(format!("the upstream failed ({status}): {words}")),
     }
+}
+
+fn without_health_data(words: &str) -> Failure {
+    Failure::Unreachable(format!(
+        "this Google account has no health data yet: finish the set-up in the Google Health app with it; Google says: \
+         {words}"
+    ))
 }
 
 /// What an error body says.

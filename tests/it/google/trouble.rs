@@ -1,5 +1,6 @@
 //! Google's bad days: too many requests, failures, pages too large, empty pages, and what people must be told.
 
+use chrono::TimeDelta;
 use fitbit2mqtt::simulator::{Effect, Exhausted, Fault, Project};
 use fitbit2mqtt::upstream::google_health::GOOGLE_HEALTH;
 use serde_json::{Value as Json, json};
@@ -53,9 +54,20 @@ async fn too_many_requests_and_failures_are_waited_out() {
     assert!(waits[0] >= 1500 && waits[1] >= 3000, "each wait is longer than the one before: {waits:?}");
 
     world.cloud.forget_requests();
-    world.cloud.fault(fault(SLEEP, 1, status(500, "INTERNAL", "Internal error encountered.", "")));
+    world.cloud.fault(fault(SLEEP, 2, status(500, "INTERNAL", "Internal error encountered.", "")));
     assert_eq!(world.fetch("anna", "&methods=get_sleep,get_devices").await.json()["failed"], json!([]));
-    assert_eq!(world.sleep_requests().iter().map(|(_, status)| *status).collect::<Vec<_>>(), [500, 200]);
+    let asked: Vec<_> = world.cloud.requests().into_iter().filter(|asked| asked.path.contains(SLEEP)).collect();
+    assert_eq!(asked.iter().map(|asked| asked.status).collect::<Vec<_>>(), [500, 500, 200]);
+    let waits: Vec<_> = asked.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+    assert!(waits[1] > waits[0], "each wait is longer than the one before: {waits:?}");
+
+    // Where the service says how long, that long, unless it is longer than a fetch should last.
+    world.cloud.forget_requests();
+    world.cloud.fault(fault(SLEEP, 1, Effect::Exhausted { body: Exhausted::Google, retry_after: Some(40) }));
+    assert_eq!(world.sleep("").await["failed"], json!([]));
+    let asked: Vec<_> = world.cloud.requests().into_iter().filter(|asked| asked.path.contains(SLEEP)).collect();
+    assert_eq!(asked.iter().map(|asked| asked.status).collect::<Vec<_>>(), [429, 200]);
+    assert!(asked[1].at - asked[0].at >= TimeDelta::seconds(40), "{asked:?}");
 
     // What does not end is told, and ends asking.
     world.cloud.forget_requests();
@@ -63,6 +75,14 @@ async fn too_many_requests_and_failures_are_waited_out() {
     let spent = world.fetch("anna", "").await;
     assert!(spent.status == 429 && !spent.header("retry-after").is_empty(), "{spent:?}");
     assert!(world.cloud.requests().len() <= 4, "{:?}", world.cloud.requests());
+    world.cloud.clear_faults();
+    world.clock.advance(TimeDelta::minutes(5));
+    world.cloud.forget_requests();
+    world.cloud.fault(fault("", 0, Effect::Exhausted { body: Exhausted::Google, retry_after: Some(3600) }));
+    let spent = world.fetch("anna", "").await;
+    let seconds: u32 = spent.header("retry-after").parse().unwrap();
+    assert!(spent.status == 429 && (3000..=3600).contains(&seconds), "{spent:?}");
+    assert_eq!(world.cloud.requests().len(), 1, "{:?}", world.cloud.requests());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,6 +177,18 @@ async fn what_people_must_do_at_google_is_said_in_words() {
         (
             status(400, "FAILED_PRECONDITION", "The account is not linked.", "ACCOUNT_NOT_LINKED"),
             "finish the set-up in the Google Health app",
+        ),
+        (
+            status(403, "PERMISSION_DENIED", "Could not mint UberMint from GaiaMint", ""),
+            "finish the set-up in the Google Health app",
+        ),
+        (
+            status(412, "FAILED_PRECONDITION", "Precondition check failed.", ""),
+            "finish the set-up in the Google Health app",
+        ),
+        (
+            status(403, "PERMISSION_DENIED", "The caller does not have permission", "RESOURCE_PERMISSION_DENIED"),
+            "myaccount.google.com/connections",
         ),
     ] {
         world.cloud.fault(fault("/v4/", 0, effect));
