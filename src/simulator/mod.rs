@@ -171,7 +171,11 @@ impl Simulator {
                 refresh_token: pair.refresh.unwrap_or_default(),
                 expires_in: google_health::ACCESS_TOKEN_LIFE.num_seconds(),
                 scope: pair.grant.scopes.join(" "),
-                user_id: self.life.person(person).map(|person| person.user_id.clone()).unwrap_or_default(),
+                user_id: self
+                    .life
+                    .person(person)
+                    .map(|person| google_health::health_user_id(&person))
+                    .unwrap_or_default(),
             });
         }
         let pair = hold(&self.consent).issue(grant, now, now + self.options.access_token_life);

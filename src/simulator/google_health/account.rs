@@ -11,7 +11,7 @@ use crate::simulator::life::Person;
 const PAGE_SIZES: (usize, usize) = (5, 100);
 
 /// Google's number for a person: nineteen digits that follow from the identifier the Fitbit half knows them by.
-pub(super) fn health_user_id(person: &Person) -> String {
+pub(in crate::simulator) fn health_user_id(person: &Person) -> String {
     let hash = person.user_id.bytes().fold(7u64, |hash, byte| hash.wrapping_mul(1_000_003) ^ u64::from(byte));
     format!("{}", 1_000_000_000_000_000_000 + hash % 8_000_000_000_000_000_000)
 }

@@ -25,6 +25,7 @@ use crate::web::server::{Request, Response};
 use datatype::DataType;
 use refusal::Refusal;
 
+pub(super) use account::health_user_id;
 pub(super) use oauth::consent;
 pub(super) use vault::ACCESS_TOKEN_LIFE;
 
