@@ -136,7 +136,8 @@ impl TokenEndpoint<'_> {
         let response = request.form(&form).send().await.map_err(lost)?;
         let status = response.status();
         let body = response.bytes().await.map_err(lost)?;
-        if status.is_success() {
+        // A token that has ended is as good as revoked; Google says so with a refusal.
+        if status.is_success() || Said::read(&body).kind == "invalid_token" {
             Ok(())
         } else {
             Err(classify(status.as_u16(), &body, &[Some(token), self.identity.secret.as_ref()]))

@@ -55,7 +55,7 @@ mod scope {
 }
 
 const LOG: &[&str] = &["base_date", "period", "end_date", "date", "user_id"];
-const LIST: &[&str] = &["after_date", "before_date", "sort", "limit", "offset", "user_id"];
+const LIST: &[&str] = &["after_date", "before_date", "user_id"];
 const NONE: &[&str] = &["user_id"];
 
 const fn metrics(name: &'static str, endpoints: &'static [&'static str], keywords: &'static [&'static str]) -> Method {

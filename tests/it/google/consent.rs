@@ -179,6 +179,11 @@ async fn forgetting_revokes_at_google() {
     assert_eq!(world.cloud.count("/revoke"), 1);
     let identity = world.http.get(format!("{}/google-health/v4/users/me/identity", world.cloud_url));
     assert_eq!(world.send(identity.bearer_auth(token.access_token.expose_secret())).await.status, 401);
+    // So is one who withdrew the consent at Google before.
+    world.connect_at(&GOOGLE_HEALTH, "ben", 1);
+    world.cloud.revoke(1);
+    let output = tokio::task::block_in_place(|| world.program("127.0.0.1:0", &["forget", "ben"]).output().unwrap());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     world.start().await;
     assert_eq!(world.fetch("anna", "").await.status, 404);
 }
