@@ -205,7 +205,10 @@ async fn person_view(
         AuthState::Retrying => Consent::Retrying,
         AuthState::Reauthorize => Consent::Reauthorize,
     };
+    let gone = snapshot.auth.reason.as_ref() == Some(&why_switched_off(member));
+    let successor = UPSTREAMS[0];
     let sentence = match (state, &snapshot.status.error) {
+        _ if gone => format!("There is nothing to fetch any more; what is measured is at {} now.", successor.title),
         (Consent::AwaitingConsent, _) => "Not connected yet.".to_owned(),
         (Consent::Ok, None) if snapshot.status.last_success.is_some() => "Connected; values arrive.".to_owned(),
         (Consent::Ok, None) => "Connected; nothing was fetched yet.".to_owned(),
@@ -214,8 +217,6 @@ async fn person_view(
         (Consent::Reauthorize, _) => "The consent is lost: connect again.".to_owned(),
     };
     let setting = |key: &str| member.file.setting(key).unwrap_or_default();
-    let gone = snapshot.auth.reason.as_ref() == Some(&why_switched_off(member));
-    let successor = UPSTREAMS[0];
     Ok(PersonView {
         user: member.person.to_string(),
         display_name: profile.and_then(|profile| profile.name).unwrap_or_default(),
@@ -225,7 +226,8 @@ async fn person_view(
         since: (state != Consent::AwaitingConsent).then(|| when(snapshot.auth.since)),
         reason: snapshot.auth.reason.clone(),
         expires: snapshot.auth.expires.map(when),
-        missing_scopes: missing(&member.missing_scopes()),
+        // A consent that is of no use lacks nothing.
+        missing_scopes: if gone || member.is_moving() { Vec::new() } else { missing(&member.missing_scopes()) },
         last_success: snapshot.status.last_success.map(when),
         next_fetch: snapshot.status.actions.iter().filter_map(|action| action.next).min().map(when),
         quota: snapshot

@@ -54,6 +54,7 @@ async fn one_consent_moves_a_person_and_no_topic_notices() {
     assert!(!browser.page.contains("/auth1"), "{}", browser.page);
     browser.submit(">Move ", &[]).await;
     assert!(browser.status == 200 && browser.page.contains("auth1?user=anna"), "{}", browser.text());
+    assert!(!browser.text().contains("Consent was not given"), "{}", browser.text());
     assert_eq!(world.fetch("anna", "").await.status, 409, "the old token is not shown to Google");
     assert_eq!(world.cloud.requests().iter().filter(|asked| asked.path.starts_with("/v4/")).count(), 0);
     let (status, page) = world.consent_through("anna", 0).await;
