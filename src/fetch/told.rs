@@ -11,7 +11,7 @@ use super::asking::Answer;
 use crate::household::Member;
 use crate::metric::Zero;
 use crate::plan::{Ask, Plan};
-use crate::reading::Reading;
+use crate::reading::{Moment, Reading};
 use crate::snapshot::Device;
 use crate::upstream::Failure;
 use crate::upstream::decode::decode;
@@ -98,8 +98,11 @@ impl Told {
         let carried = matches!(ask.endpoint.decode, Decode::Entries { at: At::Carried(_), .. });
         let ranged = matches!(ask.endpoint.span, Span::Range(_));
         // Of a night outside the days asked for only a part was told; tomorrow's may have begun this evening.
-        let in_part = |date: NaiveDate| ranged && (date < ask.start || (date > ask.end && ask.end < today));
-        for reading in decoded.readings.into_iter().filter(|reading| !in_part(reading.at.date())) {
+        let in_part = |at: Moment| match at {
+            Moment::Date(date) => ranged && (date < ask.start || (date > ask.end && ask.end < today)),
+            Moment::Time(_) => false,
+        };
+        for reading in decoded.readings.into_iter().filter(|reading| !in_part(reading.at)) {
             if carried {
                 self.carried.push(reading);
                 continue;
