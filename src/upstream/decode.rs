@@ -312,7 +312,7 @@ mod tests {
     fn context() -> Context {
         let day = "2026-11-20".parse().expect("date");
         let night_starts = NaiveTime::from_hms_opt(18, 0, 0).expect("time");
-        Context { zone: chrono_tz::Europe::Amsterdam, day, today: day, height: None, night_starts }
+        Context { zone: chrono_tz::Europe::Amsterdam, day, last: day, today: day, height: None, night_starts }
     }
 
     #[test]

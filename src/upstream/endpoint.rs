@@ -18,7 +18,8 @@ pub struct Endpoint {
     pub name: &'static str,
     /// How it is asked.
     pub verb: Verb,
-    /// Path and query with the places `{date}`, `{start}`, `{end}` and `{after}` (the day after the end).
+    /// Path and query with the places `{date}`, `{start}`, `{end}`, `{before}` (the day before the start) and `{after}`
+    /// (the day after the end).
     pub path: &'static str,
     /// The scope it needs.
     pub scope: &'static str,
@@ -143,6 +144,8 @@ pub struct Context {
     pub zone: Tz,
     /// The day asked for (the first of a range).
     pub day: NaiveDate,
+    /// The last day asked for.
+    pub last: NaiveDate,
     /// The person's civil date now; nothing can have been measured long after it.
     pub today: NaiveDate,
     /// The person's height in cm, where it is known.
@@ -208,9 +211,10 @@ pub struct Method {
 impl Endpoint {
     /// Its path with these days.
     pub fn dated(&self, start: NaiveDate, end: NaiveDate) -> String {
+        let before = start - TimeDelta::days(1);
         let (start, end_text) = (start.to_string(), end.to_string());
         let path = self.path.replace("{date}", &start).replace("{start}", &start).replace("{end}", &end_text);
-        path.replace("{after}", &after(end).to_string())
+        path.replace("{before}", &before.to_string()).replace("{after}", &after(end).to_string())
     }
 
     /// The body of a request for these days, if it has one.

@@ -71,6 +71,7 @@ impl Fixture {
         Context {
             zone: wanted("zone").parse().unwrap(),
             day: wanted("day").parse().unwrap(),
+            last: text("last").unwrap_or(wanted("today")).parse().unwrap(),
             today: wanted("today").parse().unwrap(),
             height: self.expected["context"]["height"].as_f64(),
             night_starts,

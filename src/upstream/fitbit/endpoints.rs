@@ -104,7 +104,8 @@ pub static ENDPOINTS: &[Endpoint] = &[
     row("cardioscore", "/1/user/-/cardioscore/date/{start}/{end}.json", "cardio_fitness", Span::Range(30), 30, Some(Group::Fitness),
         series("/cardioScore", &[Field { metric: "vo2-max", value: "/value/vo2Max", read: Read::Midpoint, beside: &[] }])),
 
-    row("sleep", "/1.2/user/-/sleep/date/{start}/{end}.json", "sleep", Span::Range(100), 7, Some(Group::Sleep),
+    // With the day before, for an evening that ended before midnight belongs to the night after it; so 99 of 100 days.
+    row("sleep", "/1.2/user/-/sleep/date/{before}/{end}.json", "sleep", Span::Range(99), 7, Some(Group::Sleep),
         Decode::Own { gives: night::GIVES, decode: sleep::sleep }),
     row("sleep/goal", "/1.2/user/-/sleep/goal.json", "sleep", Span::Once, 1, None, Decode::Nothing),
 

@@ -9,15 +9,20 @@ use super::{account, exercise, points, scope, sleep};
 use crate::metric::Group;
 use crate::upstream::endpoint::{At, Decode, Endpoint, Field, Read, Span, Verb, number, row};
 
-/// A reconciled stream of one data type between two civil times.
+/// A reconciled stream of one data type between two civil times: from the first day asked for, or the one named.
 macro_rules! reconcile {
     ($kind:literal, $field:literal, $page:literal) => {
+        reconcile!($kind, $field, $page, "{start}")
+    };
+    ($kind:literal, $field:literal, $page:literal, $from:literal) => {
         concat!(
             "/v4/users/me/dataTypes/",
             $kind,
             "/dataPoints:reconcile?filter=",
             $field,
-            "%20%3E%3D%20%22{start}%22%20AND%20",
+            "%20%3E%3D%20%22",
+            $from,
+            "%22%20AND%20",
             $field,
             "%20%3C%20%22{after}%22&pageSize=",
             $page
@@ -98,7 +103,8 @@ pub static ENDPOINTS: &[Endpoint] = &[
     daily("daily-vo2-max", reconcile!("daily-vo2-max", "daily_vo2_max.date", "1000"), scope::ACTIVITY, Group::Fitness,
         "/dailyVo2Max/date", &[number("vo2-max", "/dailyVo2Max/vo2Max")]),
 
-    row("sleep", reconcile!("sleep", "sleep.interval.civil_end_time", "25"), scope::SLEEP, Span::Range(90), 7, Some(Group::Sleep),
+    // With the day before, for an evening that ended before midnight belongs to the night after it.
+    row("sleep", reconcile!("sleep", "sleep.interval.civil_end_time", "25", "{before}"), scope::SLEEP, Span::Range(90), 7, Some(Group::Sleep),
         Decode::Own { gives: sleep::GIVES, decode: sleep::sleep }),
 
     Endpoint { verb: Verb::DailyRollUp, ..row("nutrition-log", daily_roll_up!("nutrition-log"), scope::NUTRITION, Span::Range(90), 7, Some(Group::Nutrition),
