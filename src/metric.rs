@@ -313,6 +313,9 @@ pub static BESIDE_UNITS: &[(&str, Unit)] = &[
     ("pace", Unit::SecondPerKilometre),
 ];
 
+/// The field beside a value under which an upstream's entry is kept with all its fields; it is never published.
+pub static WHOLE: &str = "whole";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -86,7 +86,7 @@ impl Fetcher {
 
     pub(super) fn context(&self, member: &Member, ask: &Ask, height: Option<f64>) -> Context {
         let (zone, day, last, today) = (member.zone, ask.start, ask.end, member.today);
-        Context { zone, day, last, today, height, night_starts: self.night_starts }
+        Context { zone, day, last, today, detail: None, height, night_starts: self.night_starts }
     }
 }
 

@@ -182,7 +182,7 @@ fn contexts() -> impl Strategy<Value = Context> {
     (select(zones), select(nights), select(heights)).prop_map(|(zone, (hour, minute), height)| {
         let today = "2026-11-20".parse().unwrap();
         let night_starts = NaiveTime::from_hms_opt(hour, minute, 0).unwrap();
-        Context { zone, day: today, last: today, today, height, night_starts }
+        Context { zone, day: today, last: today, today, detail: None, height, night_starts }
     })
 }
 
