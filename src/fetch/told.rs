@@ -86,7 +86,7 @@ impl Fetcher {
 
     pub(super) fn context(&self, member: &Member, ask: &Ask, height: Option<f64>) -> Context {
         let (zone, day, today) = (member.zone, ask.start, member.today);
-        Context { zone, day, today, height, night_starts: self.night_starts }
+        Context { zone, day, today, height, night_starts: self.rules.night_starts }
     }
 }
 
