@@ -19,7 +19,10 @@ use self::days::{Chunk, chunks, open_before};
 use self::keywords::{Named, check, parse_date};
 
 use crate::metric::Group;
+use crate::reading::Moment;
+use crate::snapshot::Device;
 use crate::upstream::Upstream;
+use crate::upstream::decode::tracker;
 use crate::upstream::endpoint::{At, Decode, Endpoint, Method, Span};
 
 /// What is wanted of one person.
@@ -63,6 +66,17 @@ pub enum Probe {
     Unseen,
     /// The tracker that synced last did so then.
     Synced(DateTime<Utc>),
+}
+
+impl Probe {
+    /// What these devices say.
+    pub fn of(devices: &[Device]) -> Probe {
+        let times = tracker(devices).into_iter().filter_map(|reading| match reading.at {
+            Moment::Time(time) => Some(time.to_utc()),
+            Moment::Date(_) => None,
+        });
+        times.max().map_or(Probe::Unseen, Probe::Synced)
+    }
 }
 
 /// The requests to make.
@@ -294,7 +308,8 @@ fn resource(upstream: &'static Upstream, keywords: &Keywords) -> Result<&'static
     })
 }
 
-fn granted(endpoint: &Endpoint, known: &Known) -> bool {
+/// Whether the person granted what this endpoint needs.
+pub fn granted(endpoint: &Endpoint, known: &Known) -> bool {
     known.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == endpoint.scope))
 }
 
