@@ -17,10 +17,11 @@ pub use past::past;
 use self::coverage::is_part;
 use self::days::{Chunk, chunks, open_before};
 use self::keywords::{Named, check, parse_date, times};
-
 use crate::metric::Group;
-use crate::reading::Resolution;
+use crate::reading::{Moment, Resolution};
+use crate::snapshot::Device;
 use crate::upstream::Upstream;
+use crate::upstream::decode::tracker;
 use crate::upstream::endpoint::{At, Decode, Endpoint, Method, Span, Verb};
 
 /// What is wanted of one person.
@@ -75,6 +76,17 @@ pub enum Probe {
     Unseen,
     /// The tracker that synced last did so then.
     Synced(DateTime<Utc>),
+}
+
+impl Probe {
+    /// What these devices say.
+    pub fn of(devices: &[Device]) -> Probe {
+        let times = tracker(devices).into_iter().filter_map(|reading| match reading.at {
+            Moment::Time(time) => Some(time.to_utc()),
+            Moment::Date(_) => None,
+        });
+        times.max().map_or(Probe::Unseen, Probe::Synced)
+    }
 }
 
 /// The requests to make.
@@ -285,7 +297,14 @@ impl Found {
         }
         if let Some(group) = groups(upstream).into_iter().find(|group| group.name() == name) {
             let keywords = GROUP_KEYWORDS;
-            return Ok(Found { method: None, group: Some(group), keywords, data: false, series: false, sampled: false });
+            return Ok(Found {
+                method: None,
+                group: Some(group),
+                keywords,
+                data: false,
+                series: false,
+                sampled: false,
+            });
         }
         let groups = groups(upstream).into_iter().map(Group::name);
         let mut known: Vec<_> = groups.chain(upstream.methods.iter().map(|method| method.name)).collect();
@@ -313,7 +332,8 @@ const WITHIN: &str = "/intraday";
 fn resource(upstream: &'static Upstream, keywords: &Keywords, sampled: bool) -> Result<&'static Endpoint, BadRequest> {
     let of_days = |endpoint: &&Endpoint| matches!(endpoint.span, Span::Range(_));
     let within = |endpoint: &&Endpoint| !endpoint.levels.is_empty();
-    let series = || upstream.endpoints.iter().filter(|endpoint| if sampled { within(endpoint) } else { of_days(endpoint) });
+    let series =
+        || upstream.endpoints.iter().filter(|endpoint| if sampled { within(endpoint) } else { of_days(endpoint) });
     let named = keywords.get("resource").map(|name| name.trim_start_matches('/'));
     // Those within a day have the same names, and one more word.
     let named = named.map(|name| match sampled {
@@ -335,7 +355,8 @@ fn resource(upstream: &'static Upstream, keywords: &Keywords, sampled: bool) -> 
     })
 }
 
-fn granted(endpoint: &Endpoint, known: &Known) -> bool {
+/// Whether the person granted what this endpoint needs.
+pub fn granted(endpoint: &Endpoint, known: &Known) -> bool {
     known.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == endpoint.scope))
 }
 
