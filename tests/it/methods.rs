@@ -101,7 +101,7 @@ async fn get_sleep_log_by_interval() {
     {
         assert!(series(&answer, key).len() >= 10, "{key}");
     }
-    assert_eq!(world.cloud.count("/1.2/user/-/sleep/date/2026-11-01/2026-11-20.json"), 1);
+    assert_eq!(world.cloud.count("/1.2/user/-/sleep/date/2026-10-31/2026-11-20.json"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -327,7 +327,7 @@ async fn what_cannot_be_asked_is_400_and_names_what_can() {
         ("&methods=delete_sleep", &["delete_sleep", "get_sleep"]),
         ("&methods=update_device", &["update_device"]),
         ("&methods=add_favorite_food", &["add_favorite_food"]),
-        ("&methods=get_intraday_hrv_by_interval", &["get_intraday_hrv_by_interval", "allowed"]),
+        ("&methods=get_intraday_weight", &["get_intraday_weight", "get_intraday_hrv_by_interval", "allowed"]),
         ("&methods=get_sleep,everything", &["everything"]),
         ("&when=today", &["when", "period", "base_date"]),
         ("&methods=sleep&methods=body", &["methods", "twice"]),
