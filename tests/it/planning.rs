@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use chrono::{NaiveDate, TimeDelta};
-use fitbit2mqtt::plan::{Ask, Known, Plan, Wanted, plan};
+use fitbit2mqtt::plan::{Ask, Coverage, Intraday, Known, Plan, Probe, Wanted, plan};
+use fitbit2mqtt::reading::Resolution;
 use fitbit2mqtt::upstream::endpoint::{Endpoint, Span};
 use fitbit2mqtt::upstream::fitbit::FITBIT;
 use proptest::prelude::*;
@@ -21,12 +22,28 @@ pub fn day(text: &str) -> NaiveDate {
 
 /// A person who granted everything and whose profile was read this morning.
 fn known() -> Known {
-    Known { today: day(TODAY), scopes: None, once_a_day: false, user_id: Some("26FWFL".into()) }
+    fresh(Some("26FWFL"))
+}
+
+/// A person who granted everything, whose profile was read this morning, and of whom nothing else was asked yet.
+pub fn fresh(user_id: Option<&str>) -> Known {
+    Known {
+        now: "2026-11-20T15:00:00Z".parse().expect("a time"),
+        zone: chrono_tz::Europe::Amsterdam,
+        today: day(TODAY),
+        scopes: None,
+        once_a_day: false,
+        user_id: user_id.map(str::to_owned),
+        coverage: Coverage::default(),
+        probe: Probe::Unseen,
+        full_fetch_every: TimeDelta::hours(6),
+        intraday: Intraday { metrics: Vec::new(), detail: Resolution::MINUTE },
+    }
 }
 
 /// What a request with this query wants; `methods` is a comma-separated list.
 pub fn wanted(query: Query) -> Wanted {
-    let mut wanted = Wanted::default();
+    let mut wanted = Wanted { force: query.iter().any(|(key, _)| *key == "methods"), ..Wanted::default() };
     for (key, value) in query {
         match *key {
             "methods" => wanted.methods = value.split(',').map(str::to_owned).collect(),
@@ -140,11 +157,14 @@ static SAID_ELSEWHERE: &[(&str, &str, &str, Option<u16>)] = &[
     ("get_breathing_rate_by_interval",      "/1/user/-/br/date/{start}/{end}/all.json",          "respiratory_rate",  Some(30)),
     ("get_body_data_by_interval",           "/1/user/-/body/log/weight/date/{start}/{end}.json", "weight",            Some(31)),
     ("get_vo2max_cardio_score_by_interval", "/1/user/-/cardioscore/date/{start}/{end}.json",     "cardio_fitness",    Some(30)),
+    // 100 there, of which the evening before takes one.
     ("get_sleep_log_by_interval",           "/1.2/user/-/sleep/date/{before}/{end}.json",        "sleep",             Some(99)),
     ("get_temperature_skin_by_interval",    "/1/user/-/temp/skin/date/{start}/{end}.json",       "temperature",       Some(30)),
     // "None" there; thirty days are within it.
     ("get_spo2_summary_by_interval",        "/1/user/-/spo2/date/{start}/{end}.json",            "oxygen_saturation", Some(30)),
     ("get_battery_level",                   "/1/user/-/devices.json",                            "settings",          None),
+    ("get_intraday_hrv_by_interval",        "/1/user/-/hrv/date/{start}/{end}/all.json",         "heartrate",         Some(30)),
+    ("get_spo2_by_interval",                "/1/user/-/spo2/date/{start}/{end}/all.json",        "oxygen_saturation", Some(30)),
     // python-fitbit.
     ("get_bodyweight",         "/1/user/-/body/log/weight/date/{start}/{end}.json", "weight",    Some(31)),
     ("get_bodyfat",            "/1/user/-/body/log/fat/date/{start}/{end}.json",    "weight",    Some(30)),
@@ -168,9 +188,7 @@ static SAID_ELSEWHERE: &[(&str, &str, &str, Option<u16>)] = &[
 #[test]
 fn names_known_from_elsewhere_lead_to_the_documented_path_scope_and_limit() {
     for (method, path, scope, limit) in SAID_ELSEWHERE {
-        let with = |start: &str, end: &str| {
-            path.replace("{before}", "2026-10-31").replace("{start}", start).replace("{end}", end)
-        };
+        let with = |start: &str, end: &str| path.replace("{start}", start).replace("{before}", "2026-10-31").replace("{end}", end);
         let ranges = FITBIT.methods.iter().find(|row| row.name == *method).expect(method).keywords;
         let plan = match limit {
             Some(1) => planned(&[("methods", method), ("date", "2026-11-01")]),
@@ -181,14 +199,15 @@ fn names_known_from_elsewhere_lead_to_the_documented_path_scope_and_limit() {
         assert_eq!(paths(&plan), [expected], "{method}");
         assert_eq!(plan.asks[0].endpoint.scope, *scope, "{method}");
         let longest = match plan.asks[0].endpoint.span {
-            Span::Range(days) => Some(days),
+            Span::Range(days) | Span::Intraday(days) => Some(days),
             Span::Day => Some(1),
             _ => None,
         };
         assert_eq!(longest, *limit, "{method}");
         assert_eq!(ranges.contains(&"end_date"), limit.is_some_and(|days| days > 1), "{method}");
     }
-    let other = ["time_series", "activities_list"];
+    let within = ["intraday_time_series", "get_intraday_activity_by_date", "get_intraday_heart_rate_by_date"];
+    let other = [&["time_series", "activities_list"][..], &within].concat();
     for method in FITBIT.methods.iter().map(|method| method.name).filter(|name| !other.contains(name)) {
         assert!(SAID_ELSEWHERE.iter().any(|(name, ..)| *name == method), "{method} is not in this table");
     }
@@ -426,7 +445,6 @@ fn ranges_are_cut_at_the_documented_limits() {
     assert_eq!(lengths("get_bodyfat", 30), [30]);
     assert_eq!(lengths("get_bodyfat", 31), [30, 1]);
     assert_eq!(lengths("hrv", 65), [30, 30, 5]);
-    // A hundred days, and the first is the one before the days wanted.
     assert_eq!(lengths("get_sleep", 99), [99]);
     assert_eq!(lengths("get_sleep", 199), [99, 99, 1]);
     assert_eq!(lengths("heart", 366), [365, 1]);
@@ -461,8 +479,8 @@ proptest! {
         let Span::Range(longest) = endpoint.span else { unreachable!("only ranges are selected") };
         for ask in &asks {
             prop_assert!(ask.start <= ask.end && (ask.end - ask.start).num_days() < i64::from(longest), "{}", ask.path);
-            let earlier = i64::from(endpoint.path.contains("{before}"));
-            let first = ask.start - TimeDelta::days(earlier);
+            let evening = i64::from(ask.endpoint.path.contains("{before}"));
+            let first = ask.start - TimeDelta::days(evening);
             prop_assert!(ask.path.contains(&format!("{first}/{}", ask.end)), "{}", ask.path);
         }
         let fewest = (days + i64::from(longest) - 1) / i64::from(longest);
