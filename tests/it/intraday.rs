@@ -27,11 +27,13 @@ fn planned(upstream: &'static Upstream, query: Query) -> Plan {
 
 #[test]
 fn a_day_is_asked_for_at_its_level_of_detail_and_for_its_hours() {
-    let paths = |query: Query| -> Vec<String> { planned(&FITBIT, query).asks.into_iter().map(|ask| ask.path).collect() };
+    let paths =
+        |query: Query| -> Vec<String> { planned(&FITBIT, query).asks.into_iter().map(|ask| ask.path).collect() };
     let activity = "get_intraday_activity_by_date";
     assert_eq!(
         paths(&[("methods", activity), ("date", "2026-11-19"), ("detail_level", "5min")]),
-        ["calories", "distance", "steps"].map(|what| format!("/1/user/-/activities/{what}/date/2026-11-19/1d/5min.json"))
+        ["calories", "distance", "steps"]
+            .map(|what| format!("/1/user/-/activities/{what}/date/2026-11-19/1d/5min.json"))
     );
     let heart = ("methods", "get_intraday_heart_rate_by_date");
     assert_eq!(paths(&[heart]), ["/1/user/-/activities/heart/date/2026-11-20/1d/1min.json"], "today, by default");
@@ -53,13 +55,8 @@ fn a_day_is_asked_for_at_its_level_of_detail_and_for_its_hours() {
 fn google_is_asked_for_windows_between_the_midnights_of_the_person() {
     let body = |query: Query| planned(&GOOGLE_HEALTH, query).asks[0].body.clone().unwrap();
     let heart = ("methods", "get_intraday_heart_rate_by_date");
-    let windows = |from: &str, to: &str, size: &str| {
-        json!({"range": {"startTime": from, "endTime": to}, "windowSize": size, "pageSize": 10_000})
-    };
-    assert_eq!(
-        body(&[heart, ("date", "2026-11-19")]),
-        windows("2026-11-18T23:00:00Z", "2026-11-19T23:00:00Z", "60s")
-    );
+    let windows = |from: &str, to: &str, size: &str| json!({"range": {"startTime": from, "endTime": to}, "windowSize": size, "pageSize": 10_000});
+    assert_eq!(body(&[heart, ("date", "2026-11-19")]), windows("2026-11-18T23:00:00Z", "2026-11-19T23:00:00Z", "60s"));
     // Twenty-five hours, and twenty-three.
     assert_eq!(
         body(&[heart, ("date", "2026-10-25"), ("detail_level", "1sec")]),
@@ -143,7 +140,10 @@ fn a_year_of_minutes_takes_a_request_a_day_or_for_six() {
 fn every_metric_with_samples_can_be_chosen_and_every_choice_has_some() {
     for upstream in UPSTREAMS {
         let rows = upstream.endpoints.iter().filter(|row| matches!(row.span, Span::Intraday(_)));
-        let gives: Vec<&str> = rows.flat_map(|row| row.gives()).filter(|key| !key.ends_with("-zone-minutes") || *key == "active-zone-minutes").collect();
+        let gives: Vec<&str> = rows
+            .flat_map(|row| row.gives())
+            .filter(|key| !key.ends_with("-zone-minutes") || *key == "active-zone-minutes")
+            .collect();
         let chosen = INTRADAY.iter().filter(|key| !["breathing-rate", "sleep-level"].contains(key));
         let (mut gives, mut chosen): (Vec<&str>, Vec<&str>) = (gives, chosen.copied().collect());
         gives.sort_unstable();
@@ -191,7 +191,9 @@ async fn the_newest_heart_rate_is_published_and_every_minute_is_kept_as_each_per
     assert!(all["calories"]["value"].as_f64().unwrap() > 500.0, "{}", all["calories"]);
     assert!(!retained.contains_key("sensors/fitbit/anna/sleep-level"), "kept only");
 
-    assert!(kept(&world, "ben", "heart-rate").await.is_empty() && !retained.contains_key("sensors/fitbit/ben/heart-rate"));
+    assert!(
+        kept(&world, "ben", "heart-rate").await.is_empty() && !retained.contains_key("sensors/fitbit/ben/heart-rate")
+    );
     let steps = kept(&world, "ben", "steps").await;
     let quarters: Vec<&Stored> = steps.iter().filter(|stored| stored.reading.resolution.is_some()).collect();
     assert!(quarters.len() > 10);
@@ -216,7 +218,8 @@ async fn workouts_are_kept_whole_and_published_by_the_fields_that_are_named() {
         assert_eq!(whole["logId"], stored.reading.beside["logId"]);
     }
     let published: Json = serde_json::from_str(&world.retained().await["sensors/fitbit/anna"]).unwrap();
-    for shown in [&published["last-workout"], &answer["metrics"]["last-workout"], &answer["series"]["last-workout"][0]] {
+    for shown in [&published["last-workout"], &answer["metrics"]["last-workout"], &answer["series"]["last-workout"][0]]
+    {
         let fields: Vec<&String> = shown.as_object().unwrap().keys().collect();
         assert!(shown["logId"].is_u64() && shown["name"].is_string(), "{fields:?}");
         assert!(shown["whole"].is_null() && shown["lastModified"].is_null(), "{fields:?}");

@@ -188,7 +188,9 @@ static SAID_ELSEWHERE: &[(&str, &str, &str, Option<u16>)] = &[
 #[test]
 fn names_known_from_elsewhere_lead_to_the_documented_path_scope_and_limit() {
     for (method, path, scope, limit) in SAID_ELSEWHERE {
-        let with = |start: &str, end: &str| path.replace("{start}", start).replace("{before}", "2026-10-31").replace("{end}", end);
+        let with = |start: &str, end: &str| {
+            path.replace("{start}", start).replace("{before}", "2026-10-31").replace("{end}", end)
+        };
         let ranges = FITBIT.methods.iter().find(|row| row.name == *method).expect(method).keywords;
         let plan = match limit {
             Some(1) => planned(&[("methods", method), ("date", "2026-11-01")]),
