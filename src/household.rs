@@ -15,7 +15,7 @@ use crate::plugindata::{PersonFile, Plugindata};
 use crate::quota::Quota;
 use crate::reading::Person;
 use crate::snapshot::{Auth, AuthState, NextAction, Shown, Snapshot, Status, utc};
-use crate::store::{Store, StoredAuth};
+use crate::store::{Store, StoredAuth, Wish};
 use crate::upstream::{self, UPSTREAMS, Upstream};
 
 /// A consent that ends is warned of this long before.
@@ -175,20 +175,27 @@ impl Household {
     pub async fn snapshot(&self, member: &Member) -> Result<Snapshot> {
         let person = &member.person;
         let now = self.clock.now();
-        let auth = self.auth(member).await?;
+        let mut auth = self.auth(member).await?;
         let status = self.store.status(person).await?;
         let recent = |time: Option<DateTime<Utc>>| time.is_some_and(|time| now - time < PATIENCE);
         let fresh = recent(status.last_success) || (status.last_success.is_none() && recent(Some(auth.since)));
+        let available = matches!(auth.state, AuthState::Ok | AuthState::Retrying) && fresh;
+        // The consent there is works on until a new one is given.
+        if let (AuthState::Ok, Some(since)) = (auth.state, self.store.wished(person, Wish::Reauthorize).await?) {
+            let reason = Some("a new consent was asked for; the present one is kept until then".into());
+            auth = Auth { state: AuthState::Reauthorize, since, reason, ..auth };
+        }
         Ok(Snapshot {
             person: person.clone(),
             values: self.values(member).await?,
-            available: matches!(auth.state, AuthState::Ok | AuthState::Retrying) && fresh,
+            available,
             status: Status {
                 alive: status.last_success.is_some() && status.error.is_none(),
                 last_activity: status.last_activity,
                 last_success: status.last_success,
                 last_failure: status.last_failure,
                 error: status.error,
+                paused: self.store.wished(person, Wish::Paused).await?.is_some(),
                 actions: self.actions(person).await?,
             },
             quota: self.quota.shown(person, member.upstream, member.today).await?,

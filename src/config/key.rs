@@ -61,6 +61,7 @@ static KEYS: &[Row] = &[
     ("mqtt.bridge_topic",     Kind::Text,   "fitbit2mqtt",           TOPIC),
     ("mqtt.client_id",        Kind::Text,   "",                      "at most 128 characters, no control characters"),
     ("mqtt.retain",           Kind::Flag,   "true",                  "true or false"),
+    ("mqtt.commands",         Kind::Flag,   "true",                  "true or false"),
     ("sleep.night_starts",    Kind::Text,   "18:00",                 "HH:MM, from 00:00 to 23:59"),
 ];
 

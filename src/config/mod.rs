@@ -88,6 +88,8 @@ pub struct Mqtt {
     pub client_id: Option<String>,
     /// Whether values are published retained.
     pub retain: bool,
+    /// Whether commands are taken over MQTT.
+    pub commands: bool,
 }
 
 /// A certificate and its key, both in PEM files.
@@ -256,6 +258,7 @@ impl Mqtt {
             bridge_topic: values.read("mqtt.bridge_topic", address::topic)?,
             client_id: values.optional("mqtt.client_id", name)?,
             retain: values.flag("mqtt.retain")?,
+            commands: values.flag("mqtt.commands")?,
         };
         if address::overlap(&mqtt.topic, &mqtt.bridge_topic) {
             let key = if values.is_given("mqtt.bridge_topic") { "mqtt.bridge_topic" } else { "mqtt.topic" };

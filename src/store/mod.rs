@@ -8,6 +8,7 @@ mod published;
 mod readings;
 mod setting;
 mod window;
+mod wish;
 
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -22,6 +23,7 @@ pub use consent::Consent;
 pub use person::{StoredAuth, StoredProfile, StoredStatus};
 pub use readings::Stored;
 pub use window::Window;
+pub use wish::Wish;
 
 /// The store; clones share one pool of connections.
 #[derive(Clone)]

@@ -3,12 +3,13 @@
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
-use super::{Store, moment};
+use super::{Store, Wish, moment};
 use crate::reading::Person;
 use crate::snapshot::{AuthState, Device};
 
 /// The tables of what is kept of a person, each with a column `person`.
-const OF_A_PERSON: [&str; 9] = ["reading", "auth", "profile", "status", "device", "quota", "call", "action", "consent"];
+const OF_A_PERSON: [&str; 10] =
+    ["reading", "auth", "profile", "status", "device", "quota", "call", "action", "consent", "wish"];
 
 /// The state of a person's consent as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,9 +160,10 @@ impl Store {
         Ok(rows.iter().filter_map(|json| serde_json::from_str(json).ok()).collect())
     }
 
-    /// A consent was given: the profile is read anew, and where the person moved to another upstream, its quota is
-    /// another, too.
+    /// A consent was given, so none is wished for any more: the profile is read anew, and where the person moved to
+    /// another upstream, its quota is another, too.
     pub async fn begin_anew(&self, person: &Person, moved: bool) -> Result<()> {
+        self.withdraw_wish(person, Wish::Reauthorize).await?;
         sqlx::query("UPDATE profile SET fetched = 0 WHERE person = $1")
             .bind(person.as_str())
             .execute(&self.pool)

@@ -122,7 +122,6 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
         form_token: shown.form_token,
         notice: shown.done.and_then(notice),
         status_page: false,
-        commands: false,
     })
 }
 
@@ -158,6 +157,7 @@ fn notice(done: &str) -> Option<Notice> {
         "added" => "Added. What is missing now is said below.",
         "connected" => "Connected. The first values are being fetched.",
         "disconnected" => "Disconnected. Settings and values are kept.",
+        "asked" => "It is being done.",
         _ => return None,
     };
     Some(Notice { good: true, text: text.into() })
@@ -201,7 +201,9 @@ async fn person_view(
         AuthState::Retrying => Consent::Retrying,
         AuthState::Reauthorize => Consent::Reauthorize,
     };
+    let kept = state == Consent::Reauthorize && snapshot.available;
     let sentence = match (state, &snapshot.status.error) {
+        (Consent::Reauthorize, _) if kept => "A new consent was asked for: connect again.".to_owned(),
         (Consent::AwaitingConsent, _) => "Not connected yet.".to_owned(),
         (Consent::Ok, None) if snapshot.status.last_success.is_some() => "Connected; values arrive.".to_owned(),
         (Consent::Ok, None) => "Connected; nothing was fetched yet.".to_owned(),
@@ -217,10 +219,12 @@ async fn person_view(
         state,
         sentence,
         since: (state != Consent::AwaitingConsent).then(|| when(snapshot.auth.since)),
+        kept,
         reason: snapshot.auth.reason.clone(),
         expires: snapshot.auth.expires.map(when),
         missing_scopes: missing(&member.missing_scopes()),
         last_success: snapshot.status.last_success.map(when),
+        paused: snapshot.status.paused,
         next_fetch: snapshot.status.actions.iter().filter_map(|action| action.next).min().map(when),
         quota: snapshot
             .quota
@@ -250,6 +254,9 @@ fn finding(person: &PersonView) -> Option<Finding> {
         Consent::AwaitingConsent => {
             (format!("{user} is not connected yet."), "That can be done once there is a client id.")
         }
+        Consent::Reauthorize if person.kept => {
+            (format!("A new consent of {user} was asked for."), "Connect again; the present one is kept until then.")
+        }
         Consent::Reauthorize => {
             (format!("The consent of {user} is lost."), "Connect again; settings and values are kept.")
         }
@@ -267,10 +274,12 @@ fn unreadable(person: &Person, why: &str) -> PersonView {
         state: Consent::Retrying,
         sentence: "The file of this person cannot be read.".into(),
         since: None,
+        kept: false,
         reason: Some(why.to_owned()),
         expires: None,
         missing_scopes: Vec::new(),
         last_success: None,
+        paused: false,
         next_fetch: None,
         quota: None,
         devices: Vec::new(),

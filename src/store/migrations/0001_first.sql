@@ -78,6 +78,14 @@ CREATE TABLE action (
     PRIMARY KEY (person, url)
 );
 
+-- What was asked for by command until it is withdrawn: `paused`, `reauthorize`.
+CREATE TABLE wish (
+    person TEXT NOT NULL,
+    wish   TEXT NOT NULL,
+    since  BIGINT NOT NULL,
+    PRIMARY KEY (person, wish)
+);
+
 CREATE TABLE consent (
     state    TEXT PRIMARY KEY,
     person   TEXT NOT NULL,

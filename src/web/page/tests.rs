@@ -26,10 +26,12 @@ fn person(user: &str, state: Consent) -> PersonView {
         state,
         sentence: "So it is.".into(),
         since: Some("today 10:00".into()),
+        kept: false,
         reason: Some("for a reason".into()),
         expires: None,
         missing_scopes: vec![MissingScope { name: "sleep".into(), gives: "sleep stages".into() }],
         last_success: Some("today 10:00".into()),
+        paused: state == Consent::Retrying,
         next_fetch: Some("today 10:15".into()),
         quota: Some("148 of 150 until 11:00".into()),
         devices: vec!["Aria Air, battery high".into()],
@@ -59,7 +61,6 @@ fn fresh() -> SetupView {
         form_token: "t0ken".into(),
         notice: None,
         status_page: false,
-        commands: false,
     }
 }
 
@@ -73,7 +74,6 @@ fn full() -> SetupView {
         selected: Some("p3".into()),
         notice: Some(Notice { good: false, text: "It did not work.".into() }),
         status_page: true,
-        commands: true,
         ..fresh()
     }
 }
