@@ -147,7 +147,7 @@ pub fn read_fetch(parameters: &[(String, String)]) -> Result<Wanted, BadRequest>
         seen.push(name);
         match name.as_str() {
             "methods" => wanted.methods = list(value),
-            "force" if value == "true" || value == "false" => {}
+            "force" if value == "true" || value == "false" => wanted.force = value == "true",
             "force" => return Err(BadRequest(format!("force: {value:?} is not allowed; allowed: true, false"))),
             keyword if KEYWORDS.contains(&keyword) => {
                 wanted.keywords.insert(name.clone(), value.clone());

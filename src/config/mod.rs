@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use chrono::NaiveTime;
+use chrono::{NaiveTime, TimeDelta};
 use secrecy::SecretString;
 
 pub use self::action::{Action, PersonAction, expand};
@@ -44,6 +44,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// The addresses of every upstream.
     pub upstreams: Vec<Upstream>,
+    /// What is asked for, and how often.
+    pub history: History,
     /// Sleep.
     pub sleep: Sleep,
     /// Every `[[action]]`, as written; [`expand`] says who runs which.
@@ -125,6 +127,23 @@ pub struct Upstream {
     pub revoke_url: Option<Address>,
 }
 
+/// `[history]`.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// Everything is asked again after so long, even where no device has synced.
+    pub full_fetch_every: TimeDelta,
+    /// Requests of one fetch side by side.
+    pub parallel: usize,
+}
+
+impl History {
+    fn read(values: &Values) -> Result<History> {
+        let seconds = values.number("history.full_fetch_every", 60..=30 * 86_400)?.unwrap_or(21_600);
+        let parallel = values.number("history.parallel", 1..=16)?.unwrap_or(4);
+        Ok(History { full_fetch_every: TimeDelta::seconds(seconds), parallel: usize::try_from(parallel)? })
+    }
+}
+
 /// `[sleep]`.
 #[derive(Debug, Clone)]
 pub struct Sleep {
@@ -193,6 +212,7 @@ impl Config {
             http: Http::read(values)?,
             mqtt: Mqtt::read(values)?,
             upstreams: UPSTREAMS.iter().map(|row| Upstream::read(values, row)).collect::<Result<_>>()?,
+            history: History::read(values)?,
             sleep: Sleep { night_starts: values.read("sleep.night_starts", address::hour)? },
             actions: settings.actions.iter().map(|values| Action::read(values, &template)).collect::<Result<_>>()?,
             clients: UPSTREAMS.iter().map(|row| Client::read(values, row)).collect::<Result<_>>()?,

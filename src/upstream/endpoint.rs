@@ -26,6 +26,10 @@ pub struct Endpoint {
     pub span: Span,
     /// The days, counted back from today, that a fetch without dates looks at.
     pub recent: u16,
+    /// For so many days a value may still change: a day that was asked about so long after it, or later, is final.
+    pub settles: u16,
+    /// Who measures what it tells, and so when asking again can bring something new.
+    pub measured: Measured,
     /// The group for which it is asked when nothing is named; `None`: only by a method.
     pub group: Option<Group>,
     /// Asked in its place where the upstream refuses it to this application.
@@ -41,6 +45,17 @@ pub enum Verb {
     Get,
     /// POST of a range of civil days, closed at its start and open at its end, in windows of a day.
     DailyRollUp,
+}
+
+/// Who measures something, and so when there can be something new to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// A tracker alone: nothing is new before one has synced.
+    Tracker,
+    /// Scales, telephones, other applications and people's own hands as well: at any time.
+    Elsewhere,
+    /// Nobody: it is what the account says of itself.
+    Account,
 }
 
 /// How many days one request can cover.
@@ -173,7 +188,8 @@ pub struct Profile {
     pub name: Option<String>,
 }
 
-/// A row that is asked by GET.
+/// A row that is asked by GET, of what trackers measure and may correct for a week: so long do watches keep what they
+/// could not sync, and nights are scored again.
 pub const fn row(
     name: &'static str,
     path: &'static str,
@@ -183,7 +199,8 @@ pub const fn row(
     group: Option<Group>,
     decode: Decode,
 ) -> Endpoint {
-    Endpoint { name, verb: Verb::Get, path, scope, span, recent, group, otherwise: None, decode }
+    let (verb, settles, measured, otherwise) = (Verb::Get, 7, Measured::Tracker, None);
+    Endpoint { name, verb, path, scope, span, recent, settles, measured, group, otherwise, decode }
 }
 
 /// A plain number, with nothing beside it.
@@ -206,6 +223,20 @@ pub struct Method {
 }
 
 impl Endpoint {
+    /// The same row of something that also comes from elsewhere than trackers, and is settled after so many days.
+    pub const fn elsewhere(mut self, settles: u16) -> Endpoint {
+        self.measured = Measured::Elsewhere;
+        self.settles = settles;
+        self
+    }
+
+    /// The same row of what the account says of itself.
+    pub const fn account(mut self) -> Endpoint {
+        self.measured = Measured::Account;
+        self.settles = 1;
+        self
+    }
+
     /// Its path with these days.
     pub fn dated(&self, start: NaiveDate, end: NaiveDate) -> String {
         let (start, end_text) = (start.to_string(), end.to_string());

@@ -36,18 +36,18 @@ macro_rules! daily_roll_up {
 #[rustfmt::skip]
 pub static ENDPOINTS: &[Endpoint] = &[
     row("pairedDevices", "/v4/users/me/pairedDevices?pageSize=100", scope::SETTINGS, Span::Once, 1, Some(Group::Devices),
-        Decode::Own { gives: &["tracker-battery", "tracker-last-sync"], decode: account::devices }),
+        Decode::Own { gives: &["tracker-battery", "tracker-last-sync"], decode: account::devices }).account(),
 
     // The settings carry the time zone. Height is asked as rarely; the newest of the list, however old.
-    row("settings", "/v4/users/me/settings", scope::SETTINGS, Span::OnceADay, 1, None, Decode::Own { gives: &[], decode: account::settings }),
+    row("settings", "/v4/users/me/settings", scope::SETTINGS, Span::OnceADay, 1, None, Decode::Own { gives: &[], decode: account::settings }).account(),
     row("height", "/v4/users/me/dataTypes/height/dataPoints?pageSize=1", scope::HEALTH, Span::OnceADay, 1, Some(Group::Body),
-        Decode::Entries { list: "/dataPoints", at: At::Sample("/height/sampleTime"), source: None, fields: &[scaled("height", "/height/heightMillimeters", 10.0)] }),
+        Decode::Entries { list: "/dataPoints", at: At::Sample("/height/sampleTime"), source: None, fields: &[scaled("height", "/height/heightMillimeters", 10.0)] }).account(),
 
     // The body mass index is derived: kg / m², rounded to two decimals as Fitbit sends it, with the height known.
     row("weight", reconcile!("weight", "weight.sample_time.civil_time", "1000"), scope::HEALTH, Span::Range(90), 30, Some(Group::Body),
-        Decode::Own { gives: &["body-weight", "bmi"], decode: points::weight }),
+        Decode::Own { gives: &["body-weight", "bmi"], decode: points::weight }).elsewhere(30),
     row("body-fat", reconcile!("body-fat", "body_fat.sample_time.civil_time", "1000"), scope::HEALTH, Span::Range(90), 30, Some(Group::Body),
-        Decode::Entries { list: "/dataPoints", at: At::Sample("/bodyFat/sampleTime"), source: Some(SOURCE), fields: &[number("body-fat", "/bodyFat/percentage")] }),
+        Decode::Entries { list: "/dataPoints", at: At::Sample("/bodyFat/sampleTime"), source: Some(SOURCE), fields: &[number("body-fat", "/bodyFat/percentage")] }).elsewhere(30),
 
     activity("steps", daily_roll_up!("steps"), 90, &[total("steps", "/steps/countSum", 1.0)]),
     activity("distance", daily_roll_up!("distance"), 90, &[total("distance", "/distance/millimetersSum", 1e6)]),
@@ -94,7 +94,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         Decode::Own { gives: &["skin-temperature-variation"], decode: points::skin_temperature }),
     row("core-body-temperature", reconcile!("core-body-temperature", "core_body_temperature.sample_time.civil_time", "1000"),
         scope::HEALTH, Span::Range(90), 30, Some(Group::Temperature),
-        Decode::Entries { list: "/dataPoints", at: At::Sample("/coreBodyTemperature/sampleTime"), source: None, fields: &[number("core-temperature", "/coreBodyTemperature/temperatureCelsius")] }),
+        Decode::Entries { list: "/dataPoints", at: At::Sample("/coreBodyTemperature/sampleTime"), source: None, fields: &[number("core-temperature", "/coreBodyTemperature/temperatureCelsius")] }).elsewhere(30),
     daily("daily-vo2-max", reconcile!("daily-vo2-max", "daily_vo2_max.date", "1000"), scope::ACTIVITY, Group::Fitness,
         "/dailyVo2Max/date", &[number("vo2-max", "/dailyVo2Max/vo2Max")]),
 
@@ -102,12 +102,12 @@ pub static ENDPOINTS: &[Endpoint] = &[
         Decode::Own { gives: sleep::GIVES, decode: sleep::sleep }),
 
     Endpoint { verb: Verb::DailyRollUp, ..row("nutrition-log", daily_roll_up!("nutrition-log"), scope::NUTRITION, Span::Range(90), 7, Some(Group::Nutrition),
-        rolled_up(&[total("calories-in", "/nutritionLog/energy/kcalSum", 1.0)])) },
+        rolled_up(&[total("calories-in", "/nutritionLog/energy/kcalSum", 1.0)])).elsewhere(7) },
     Endpoint { verb: Verb::DailyRollUp, ..row("hydration-log", daily_roll_up!("hydration-log"), scope::NUTRITION, Span::Range(90), 7, Some(Group::Nutrition),
-        rolled_up(&[total("water", "/hydrationLog/amountConsumed/millilitersSum", 1.0)])) },
+        rolled_up(&[total("water", "/hydrationLog/amountConsumed/millilitersSum", 1.0)])).elsewhere(7) },
 
     row("exercise", reconcile!("exercise", "exercise.interval.civil_start_time", "25"), scope::ACTIVITY, Span::Range(90), 7, Some(Group::Workouts),
-        Decode::Own { gives: &["last-workout"], decode: exercise::workouts }),
+        Decode::Own { gives: &["last-workout"], decode: exercise::workouts }).elsewhere(7),
 
     // These two can only be listed, newest first; the filter of the first takes a beginning and no end.
     row("electrocardiogram", "/v4/users/me/dataTypes/electrocardiogram/dataPoints?pageSize=1", scope::ECG, Span::Newest(1), 1, Some(Group::Rhythm),

@@ -1,37 +1,29 @@
-//! Which requests a fetch needs: methods, keywords, granted scopes and dates → the fewest requests, as data.
-//! Pure: no input, no output, no clock.
+//! Which requests a fetch needs: methods, keywords, granted scopes, dates and what was asked before → the fewest
+//! requests, as data. Pure: no input, no output, no clock.
 
-use std::collections::BTreeMap;
+mod coverage; // what was asked before
+mod days; // which days are due, in as few ranges as possible
+mod keywords; // what a request may say beside its methods
+mod past; // what completes the history
 
-use chrono::{Months, NaiveDate, TimeDelta};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
 use serde_json::Value as Json;
 
+pub use coverage::{Coverage, Seen};
+pub use keywords::{KEYWORDS, Keywords};
+pub use past::past;
+
+use self::coverage::is_part;
+use self::days::{Chunk, chunks, open_before};
+use self::keywords::{Named, check, parse_date};
+
 use crate::metric::Group;
+use crate::reading::Moment;
+use crate::snapshot::Device;
 use crate::upstream::Upstream;
-use crate::upstream::endpoint::{Endpoint, Method, Span};
-
-/// The keywords a request can carry, in the order in which messages name them.
-pub static KEYWORDS: &[&str] = &[
-    "period",
-    "base_date",
-    "end_date",
-    "date",
-    "resource",
-    "detail_level",
-    "start_time",
-    "end_time",
-    "after_date",
-    "before_date",
-    "sort",
-    "limit",
-    "offset",
-    "user_id",
-];
-
-static PERIODS: &[&str] = &["1d", "7d", "30d", "1w", "1m", "3m", "6m", "1y"];
-
-/// The keywords every group takes.
-static GROUP_KEYWORDS: &[&str] = &["base_date", "period", "end_date", "date", "user_id"];
+use crate::upstream::decode::tracker;
+use crate::upstream::endpoint::{At, Decode, Endpoint, Method, Span};
 
 /// What is wanted of one person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,14 +32,17 @@ pub struct Wanted {
     pub methods: Vec<String>,
     /// Keywords and their values.
     pub keywords: Keywords,
+    /// Whether all of it is asked, also what cannot have changed.
+    pub force: bool,
 }
-
-/// Keywords and their values.
-pub type Keywords = BTreeMap<String, String>;
 
 /// What is known of the person when the plan is made.
 #[derive(Debug, Clone)]
 pub struct Known {
+    /// The time.
+    pub now: DateTime<Utc>,
+    /// The person's time zone.
+    pub zone: Tz,
     /// The person's civil date now.
     pub today: NaiveDate,
     /// The scopes granted; `None`: the upstream did not say, so everything is tried.
@@ -56,6 +51,32 @@ pub struct Known {
     pub once_a_day: bool,
     /// The person's own identifier at the upstream, the only one beside `-` that `user_id` may be.
     pub user_id: Option<String>,
+    /// What was asked before.
+    pub coverage: Coverage,
+    /// What the person's devices say.
+    pub probe: Probe,
+    /// Everything is asked again after so long, even where no device has synced.
+    pub full_fetch_every: TimeDelta,
+}
+
+/// What a look at the devices says of what trackers measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// Nothing: there is no tracker, or it cannot be seen. What trackers measure may have changed at any time.
+    Unseen,
+    /// The tracker that synced last did so then.
+    Synced(DateTime<Utc>),
+}
+
+impl Probe {
+    /// What these devices say.
+    pub fn of(devices: &[Device]) -> Probe {
+        let times = tracker(devices).into_iter().filter_map(|reading| match reading.at {
+            Moment::Time(time) => Some(time.to_utc()),
+            Moment::Date(_) => None,
+        });
+        times.max().map_or(Probe::Unseen, Probe::Synced)
+    }
 }
 
 /// The requests to make.
@@ -69,6 +90,8 @@ pub struct Plan {
     pub methods: Vec<Asked>,
     /// Whether more than one moment is asked for.
     pub series: bool,
+    /// The days asked for, where they were named.
+    pub range: Option<(NaiveDate, NaiveDate)>,
 }
 
 /// A method of a plan.
@@ -97,6 +120,8 @@ pub struct Ask {
     pub end: NaiveDate,
     /// Whether the pages after the first are wanted, too: unless the request limits the number of entries.
     pub follow: bool,
+    /// Whether an answer tells everything that there is of its days.
+    pub whole: bool,
     /// The methods it answers, by name.
     pub methods: Vec<String>,
 }
@@ -113,10 +138,13 @@ impl std::fmt::Display for BadRequest {
 
 impl std::error::Error for BadRequest {}
 
+/// The keywords every group takes.
+static GROUP_KEYWORDS: &[&str] = &["base_date", "period", "end_date", "date", "user_id"];
+
 /// The fewest requests that answer `wanted`.
 pub fn plan(upstream: &'static Upstream, wanted: &Wanted, known: &Known) -> Result<Plan, BadRequest> {
     for (name, value) in &wanted.keywords {
-        check_keyword(name, value, known)?;
+        check(name, value, known)?;
     }
     let mut plan = Plan::default();
     for name in names(upstream, wanted) {
@@ -129,12 +157,15 @@ pub fn plan(upstream: &'static Upstream, wanted: &Wanted, known: &Known) -> Resu
         // Keywords reach only the methods that take them.
         let mut keywords = wanted.keywords.clone();
         keywords.retain(|keyword, _| found.keywords.contains(&keyword.as_str()));
-        let mut days = Days::read(&keywords, known)?;
+        let mut days = Named::read(&keywords, known)?;
         if found.data && days.range.is_none() {
             // The upstream's own fields are shown of one answer, as python-fitbit does: that of today.
             days.range = Some((known.today, known.today));
         }
         plan.series |= found.series || days.many() || days.past(known.today);
+        plan.range = plan.range.or(days.range);
+        // What is shown as it came is not kept.
+        let always = wanted.force || found.data;
         let endpoints = found.endpoints(upstream, &keywords)?;
         let mut gives: Vec<_> = endpoints.iter().flat_map(|endpoint| endpoint.gives()).collect();
         gives.sort_unstable();
@@ -143,12 +174,16 @@ pub fn plan(upstream: &'static Upstream, wanted: &Wanted, known: &Known) -> Resu
         for endpoint in endpoints {
             if !granted(endpoint, known) {
                 plan.refuse(&name, format!("scope {} was not granted", endpoint.scope));
-            } else if endpoint.span != Span::OnceADay || known.once_a_day || !wanted.methods.is_empty() {
+            } else if endpoint.span != Span::OnceADay || known.once_a_day || always {
                 wishes.push(endpoint);
             }
         }
-        for endpoint in cheapest(wishes, &days, known) {
-            plan.add(endpoint, &name, &days, &keywords, known)?;
+        let wishes = wishes.into_iter().map(|endpoint| {
+            let due = chunks(upstream, endpoint, days.range, always, known);
+            (endpoint, due)
+        });
+        for (endpoint, due) in cheapest(wishes.collect()) {
+            plan.add(endpoint, &name, &due, &keywords, known)?;
         }
         plan.methods.push(Asked { name, gives, data: found.data });
     }
@@ -167,20 +202,22 @@ impl Plan {
         &mut self,
         endpoint: &'static Endpoint,
         method: &str,
-        days: &Days,
+        due: &[Chunk],
         keywords: &Keywords,
         known: &Known,
     ) -> Result<(), BadRequest> {
-        for (start, end) in days.chunks(endpoint, known.today) {
+        for (start, end) in due.iter().copied() {
             let path = path(endpoint, start, end, keywords, known)?;
             let (start, end) = listed(endpoint, keywords, known)?.unwrap_or((start, end));
             let follow = !keywords.contains_key("limit");
+            let whole =
+                !["limit", "offset", "after_date", "before_date"].iter().any(|name| keywords.contains_key(*name));
             let body = endpoint.body(start, end);
             match self.asks.iter_mut().find(|ask| ask.path == path && ask.body == body) {
                 Some(ask) => ask.methods.push(method.to_owned()),
                 None => {
                     let methods = vec![method.to_owned()];
-                    self.asks.push(Ask { endpoint, path, body, start, end, follow, methods });
+                    self.asks.push(Ask { endpoint, path, body, start, end, follow, whole, methods });
                 }
             }
         }
@@ -271,157 +308,48 @@ fn resource(upstream: &'static Upstream, keywords: &Keywords) -> Result<&'static
     })
 }
 
-fn granted(endpoint: &Endpoint, known: &Known) -> bool {
+/// Whether the person granted what this endpoint needs.
+pub fn granted(endpoint: &Endpoint, known: &Known) -> bool {
     known.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == endpoint.scope))
 }
 
+/// An endpoint and the ranges to ask it for.
+type Wish = (&'static Endpoint, Vec<Chunk>);
+
 /// Endpoints that give the same metrics are alternatives: one that tells everything of a single day, or several that
 /// tell one thing of many days. Whichever needs fewer requests stays.
-fn cheapest(wishes: Vec<&'static Endpoint>, days: &Days, known: &Known) -> Vec<&'static Endpoint> {
-    let cost = |endpoint: &Endpoint| days.chunks(endpoint, known.today).len();
+fn cheapest(wishes: Vec<Wish>) -> Vec<Wish> {
     let mut dropped: Vec<&str> = Vec::new();
-    for daily in wishes.iter().filter(|endpoint| endpoint.span == Span::Day) {
-        let gives = daily.gives();
-        let same = |other: &&&'static Endpoint| {
-            matches!(other.span, Span::Range(_)) && other.gives().iter().all(|key| gives.contains(key))
-        };
-        let series: Vec<_> = wishes.iter().filter(same).collect();
+    for (daily, days) in wishes.iter().filter(|(endpoint, _)| endpoint.span == Span::Day) {
+        let series: Vec<_> =
+            wishes.iter().filter(|(other, _)| matches!(other.span, Span::Range(_)) && is_part(other, daily)).collect();
         if series.is_empty() {
             continue;
         }
-        if cost(daily) <= series.iter().map(|other| cost(other)).sum() {
-            dropped.extend(series.iter().map(|other| other.name));
+        if days.len() <= series.iter().map(|(_, chunks)| chunks.len()).sum() {
+            dropped.extend(series.iter().map(|(other, _)| other.name));
         } else {
             dropped.push(daily.name);
         }
     }
-    wishes.into_iter().filter(|endpoint| !dropped.contains(&endpoint.name)).collect()
+    wishes.into_iter().filter(|(endpoint, _)| !dropped.contains(&endpoint.name)).collect()
 }
 
-/// The days asked for; `None` where the request leaves them to each endpoint.
-struct Days {
-    range: Option<(NaiveDate, NaiveDate)>,
-}
-
-impl Days {
-    fn read(keywords: &Keywords, known: &Known) -> Result<Days, BadRequest> {
-        let date = |name: &str| keywords.get(name).map(|text| parse_date(name, text, known.today)).transpose();
-        let (day, base, end, period) = (date("date")?, date("base_date")?, date("end_date")?, keywords.get("period"));
-        if day.is_some() && base.is_some() {
-            return Err(BadRequest("date and base_date exclude each other: give one of them".into()));
+impl Ask {
+    /// The days of which this request's answer, begun at `now`, tells all that there is: those that are over and that
+    /// the tracker has brought, and today, of which more will come.
+    pub fn covers(&self, known: &Known) -> Vec<(NaiveDate, NaiveDate)> {
+        if !self.whole || matches!(self.endpoint.decode, Decode::Entries { at: At::Carried(_), .. }) {
+            return Vec::new();
         }
-        let range = match (day.or(base), end, period) {
-            (_, Some(_), Some(_)) => {
-                return Err(BadRequest("period and end_date exclude each other: give one of them".into()));
-            }
-            (start, Some(end), None) => Some((start.unwrap_or(known.today), end)),
-            // A period counts back from its base date, both days included.
-            (base, None, Some(period)) => {
-                let end = base.unwrap_or(known.today);
-                Some((first_day(period, end)?, end))
-            }
-            (Some(day), None, None) => Some((day, day)),
-            // A list without a bound at its other end, where it is asked by days.
-            (None, None, None) => match (date("after_date")?, date("before_date")?) {
-                (Some(after), _) => Some((after.min(known.today), known.today)),
-                (None, Some(before)) => {
-                    let end = before.min(known.today);
-                    Some((end - TimeDelta::days(30), end))
-                }
-                (None, None) => None,
-            },
-        };
-        if let Some((start, end)) = range {
-            if start > end {
-                return Err(BadRequest(format!("the range is reversed: {start} comes after {end}")));
-            }
-            if end > known.today {
-                return Err(BadRequest(format!("{end} has not come yet: today is {}", known.today)));
-            }
-            if (end - start).num_days() > 366 * 20 {
-                return Err(BadRequest(format!("{start} to {end} is more than twenty years")));
-            }
+        let over = open_before(self.endpoint, known) - TimeDelta::days(1);
+        let mut days = vec![(self.start, self.end.min(over))];
+        if self.end >= known.today {
+            days.push((known.today, known.today));
         }
-        Ok(Days { range })
+        days.retain(|(first, last)| first <= last);
+        days
     }
-
-    /// Whether more than one day is asked for.
-    fn many(&self) -> bool {
-        self.range.is_some_and(|(start, end)| end > start)
-    }
-
-    /// Whether a day is named that is over: its values are not the newest, and would not be seen otherwise.
-    fn past(&self, today: NaiveDate) -> bool {
-        self.range.is_some_and(|(_, end)| end < today)
-    }
-
-    /// The days of each request, newest first, in the largest pieces the endpoint allows.
-    fn chunks(&self, endpoint: &Endpoint, today: NaiveDate) -> Vec<(NaiveDate, NaiveDate)> {
-        let length = match endpoint.span {
-            Span::Once | Span::OnceADay | Span::Newest(_) => return vec![(today, today)],
-            Span::List(_) => i64::MAX,
-            Span::Day => 1,
-            Span::Range(days) => i64::from(days),
-        };
-        let recent = TimeDelta::days(i64::from(endpoint.recent) - 1);
-        let (start, mut end) = self.range.unwrap_or((today - recent, today));
-        let mut chunks = Vec::new();
-        while end >= start {
-            let first = if length > (end - start).num_days() { start } else { end - TimeDelta::days(length - 1) };
-            chunks.push((first, end));
-            end = first - TimeDelta::days(1);
-        }
-        chunks
-    }
-}
-
-fn check_keyword(name: &str, value: &str, known: &Known) -> Result<(), BadRequest> {
-    let one_of = |allowed: &[&str]| {
-        if allowed.contains(&value) {
-            return Ok(());
-        }
-        Err(BadRequest(format!("{name}: {value:?} is not allowed; allowed: {}", allowed.join(", "))))
-    };
-    match name {
-        "period" => one_of(PERIODS),
-        "sort" => one_of(&["asc", "desc"]),
-        "limit" | "offset" => match value.parse::<u32>() {
-            Ok(number) if number <= 100 && (name == "offset" || number > 0) && !value.starts_with('+') => Ok(()),
-            _ => Err(BadRequest(format!("{name}: {value:?} is not a number up to 100"))),
-        },
-        "user_id" if value == "-" || known.user_id.as_deref() == Some(value) => Ok(()),
-        "user_id" => Err(BadRequest(format!("user_id: {value:?} is not allowed; allowed: - or the person's own"))),
-        "date" | "base_date" | "end_date" | "after_date" | "before_date" => {
-            parse_date(name, value, known.today).map(|_| ())
-        }
-        _ if KEYWORDS.contains(&name) => Ok(()),
-        _ => Err(BadRequest(format!("{name:?} is not a keyword; allowed: {}", KEYWORDS.join(", ")))),
-    }
-}
-
-fn parse_date(name: &str, text: &str, today: NaiveDate) -> Result<NaiveDate, BadRequest> {
-    if text == "today" {
-        return Ok(today);
-    }
-    // chrono also reads signs, spaces and years of any length, which no upstream does.
-    let plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-') && !text.starts_with('-');
-    let parsed = if plain { text.parse().ok() } else { None };
-    parsed.ok_or_else(|| BadRequest(format!("{name}: {text:?} is not a date; write it as 2026-11-19, or today")))
-}
-
-fn first_day(period: &str, end: NaiveDate) -> Result<NaiveDate, BadRequest> {
-    let months = |count| end.checked_sub_months(Months::new(count)).map(|day| day + TimeDelta::days(1));
-    match period {
-        "1d" => Some(end),
-        "7d" | "1w" => Some(end - TimeDelta::days(6)),
-        "30d" => Some(end - TimeDelta::days(29)),
-        "1m" => months(1),
-        "3m" => months(3),
-        "6m" => months(6),
-        "1y" => months(12),
-        _ => None,
-    }
-    .ok_or_else(|| BadRequest(format!("period: {period:?} is not allowed; allowed: {}", PERIODS.join(", "))))
 }
 
 /// The days that a list bounded by `after_date` or `before_date` is about.
@@ -438,7 +366,7 @@ fn listed(
     })
 }
 
-/// The request's path and query, with its dates.
+/// The request's path and query, with its dates and with what keywords say of a list.
 fn path(
     endpoint: &Endpoint,
     start: NaiveDate,
@@ -446,28 +374,21 @@ fn path(
     keywords: &Keywords,
     known: &Known,
 ) -> Result<String, BadRequest> {
-    let path = endpoint.dated(start, end);
-    match endpoint.span {
-        Span::List(limit) => {
-            let keyword = |name: &str| keywords.get(name).map(String::as_str);
-            let limit = keyword("limit").map_or(limit.to_string(), str::to_owned);
-            let offset = keyword("offset").unwrap_or("0");
-            // The service takes exactly one of the two, each with its own order.
-            let (bound, order) = match (keyword("after_date"), keyword("before_date")) {
-                (Some(_), Some(_)) => {
-                    return Err(BadRequest("after_date and before_date exclude each other: give one of them".into()));
-                }
-                (None, Some(before)) => {
-                    (format!("beforeDate={}", parse_date("before_date", before, known.today)?), "desc")
-                }
-                (Some(after), None) => (format!("afterDate={}", parse_date("after_date", after, known.today)?), "asc"),
-                (None, None) => (format!("afterDate={}", start - TimeDelta::days(1)), "asc"),
-            };
-            if keyword("sort").is_some_and(|sort| sort != order) {
-                return Err(BadRequest(format!("sort: only {order} is allowed together with {bound}")));
-            }
-            Ok(format!("{path}?{bound}&sort={order}&offset={offset}&limit={limit}"))
+    let Span::List(limit) = endpoint.span else { return Ok(endpoint.dated(start, end)) };
+    let keyword = |name: &str| keywords.get(name).map(String::as_str);
+    let limit = keyword("limit").map_or(limit.to_string(), str::to_owned);
+    let offset = keyword("offset").unwrap_or("0");
+    // The service takes exactly one of the two, each with its own order.
+    let (bound, order) = match (keyword("after_date"), keyword("before_date")) {
+        (Some(_), Some(_)) => {
+            return Err(BadRequest("after_date and before_date exclude each other: give one of them".into()));
         }
-        _ => Ok(path),
+        (None, Some(before)) => (format!("beforeDate={}", parse_date("before_date", before, known.today)?), "desc"),
+        (Some(after), None) => (format!("afterDate={}", parse_date("after_date", after, known.today)?), "asc"),
+        (None, None) => (format!("afterDate={}", start - TimeDelta::days(1)), "asc"),
+    };
+    if keyword("sort").is_some_and(|sort| sort != order) {
+        return Err(BadRequest(format!("sort: only {order} is allowed together with {bound}")));
     }
+    Ok(format!("{}?{bound}&sort={order}&offset={offset}&limit={limit}", endpoint.dated(start, end)))
 }
