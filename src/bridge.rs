@@ -15,6 +15,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use self::commands::Commands;
+use crate::backfill::Backfill;
 use crate::clock::Clock;
 use crate::command;
 use crate::config::{self, Action, Broker, Config, PersonAction};
@@ -65,6 +66,12 @@ impl Parts {
         let fetcher = Fetcher::new(Arc::clone(&household), Arc::clone(&oauth), http, rules, sinks);
         Ok(Parts { household, oauth, fetcher: Arc::new(fetcher) })
     }
+
+    /// Their past.
+    pub fn backfill(&self, config: &Config) -> Backfill {
+        let (household, fetcher) = (Arc::clone(&self.household), Arc::clone(&self.fetcher));
+        Backfill::new(household, fetcher, config.history.backfill_days)
+    }
 }
 
 /// The store of a data folder; the folder is made as needed.
@@ -89,7 +96,10 @@ pub async fn run(
     let mqtt = Arc::new(Mqtt::new(settings, store.clone())?);
     let sink: Arc<dyn Sink> = mqtt.clone();
     let parts = Parts::new(&config, clock.clone(), store.clone(), vec![sink])?;
-    let bridge = Arc::new(Bridge { parts, mqtt: Arc::clone(&mqtt), started: clock.now(), store });
+    let backfill = Arc::new(parts.backfill(&config));
+    let bridge =
+        Bridge { parts, mqtt: Arc::clone(&mqtt), backfill: Arc::clone(&backfill), started: clock.now(), store };
+    let bridge = Arc::new(bridge);
 
     let renewing = Arc::clone(&bridge);
     tokio::spawn(async move { renewing.renew_expired().await });
@@ -113,6 +123,7 @@ pub async fn run(
     let template = Action::template()?;
     let runner: Arc<dyn Runner> = bridge.clone();
     let schedule = Schedule::new(Arc::clone(&bridge.parts.household), runner, config.actions.clone(), template).start();
+    let past = tokio::spawn(Arc::clone(&backfill).run());
     let stopping = Arc::new(AtomicBool::new(false));
     let commands = Commands::new(Arc::clone(&bridge), schedule.changes());
     let entrypoints = entrypoints(&config, &bridge, &schedule, &commands, &stopping).await?;
@@ -127,13 +138,14 @@ pub async fn run(
     log::info!("stopping");
     stopping.store(true, Ordering::Relaxed);
     drop(listening);
+    backfill.stop();
     // First nothing new comes in, then what runs ends, then the broker is told.
     let fetches = async {
         if tokio::time::timeout(FAREWELL, bridge.parts.fetcher.stop()).await.is_err() {
             log::warn!("a token is still being renewed after {} s; it is left behind", FAREWELL.as_secs());
         }
     };
-    tokio::join!(server.stop(), schedule.stop(FAREWELL), fetches, commands.stop());
+    let _ = tokio::join!(server.stop(), schedule.stop(FAREWELL), fetches, commands.stop(), past);
     mqtt.stop().await;
     Ok(())
 }
@@ -168,6 +180,7 @@ async fn entrypoints(
 struct Bridge {
     parts: Parts,
     mqtt: Arc<Mqtt>,
+    backfill: Arc<Backfill>,
     store: Store,
     started: chrono::DateTime<chrono::Utc>,
 }
@@ -311,6 +324,7 @@ impl Runner for Bridge {
             }
         };
         self.publish_info().await;
+        self.backfill.wake();
         ran
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::plan::{BadRequest, KEYWORDS, Wanted};
+use crate::plan::{BadRequest, KEYWORDS, Past, Wanted};
 use crate::reading::Person;
 
 /// A longer message is no command.
@@ -27,6 +27,8 @@ pub struct Command {
 pub enum Task {
     /// A fetch, as `GET /plugin/fitbit` makes it.
     Fetch(Wanted),
+    /// Fetch the past, in the background.
+    Backfill(Past),
     /// Send everything again, whether it changed or not.
     Republish,
     /// Ask nothing by itself from now on; a fetch that is asked for is still made.
@@ -58,6 +60,7 @@ struct Row {
 #[rustfmt::skip]
 static COMMANDS: &[Row] = &[
     Row { name: "fetch",       whose: Whose::Person, takes: &["methods", "force"], keywords: true },
+    Row { name: "backfill",    whose: Whose::Person, takes: &["from", "to", "metrics"], keywords: false },
     Row { name: "republish",   whose: Whose::Both,   takes: &[],                   keywords: false },
     Row { name: "pause",       whose: Whose::Person, takes: &[],                   keywords: false },
     Row { name: "resume",      whose: Whose::Person, takes: &[],                   keywords: false },
@@ -83,6 +86,7 @@ impl Task {
     pub fn name(&self) -> &'static str {
         match self {
             Task::Fetch(_) => "fetch",
+            Task::Backfill(_) => "backfill",
             Task::Republish => "republish",
             Task::Pause => "pause",
             Task::Resume => "resume",
@@ -195,6 +199,11 @@ fn command(to: Option<&Person>, id: Option<Json>, name: &str, fields: &[(String,
     }
     let task = match row.name {
         "fetch" => Task::Fetch(read_fetch(fields).map_err(|bad| refuse(bad.to_string()))?),
+        "backfill" => {
+            let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+            let metrics = field("metrics").map(|keys| list(&keys)).unwrap_or_default();
+            Task::Backfill(Past { from: field("from"), to: field("to"), metrics })
+        }
         "republish" => Task::Republish,
         "pause" => Task::Pause,
         "resume" => Task::Resume,

@@ -53,6 +53,8 @@ pub struct Member {
     pub system: System,
     /// The time zone: the profile's, else this machine's, for a household lives where its bridge runs.
     pub zone: Tz,
+    /// The day from which the account exists, as far as the upstream says.
+    pub since: Option<NaiveDate>,
     /// Whether the profile was last read over a day ago, or never.
     pub profile_due: bool,
     /// The civil date now.
@@ -117,10 +119,11 @@ impl Household {
         let profile = self.store.profile(person).await?;
         let now = self.clock.now();
         let profile_due = profile.as_ref().is_none_or(|profile| now - profile.fetched >= TimeDelta::days(1));
+        let since = profile.as_ref().and_then(|profile| profile.since);
         let zone =
             profile.and_then(|profile| profile.zone).and_then(|zone| zone.parse().ok()).unwrap_or_else(zone_here);
         let today = now.with_timezone(&zone).date_naive();
-        Ok(Member { person: person.clone(), file, upstream, system, zone, profile_due, today })
+        Ok(Member { person: person.clone(), file, upstream, system, zone, since, profile_due, today })
     }
 
     /// The upstream of a person: their own choice, else the household's, else the first there is.

@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 use super::Bridge;
 use crate::command::{self, Command, Refused, Task};
 use crate::fetch::Refusal;
+use crate::plan::Past;
 use crate::reading::Person;
 use crate::schedule::Change;
 use crate::store::Wish;
@@ -70,6 +71,8 @@ impl Commands {
     /// Begins a command to a person, or to the bridge; `false`: too many are under way.
     pub fn begin(&self, to: Option<Person>, command: Command) -> bool {
         let Ok(place) = Arc::clone(&self.free).try_acquire_owned() else { return false };
+        // What takes hours must not keep others from anything.
+        let place = Some(place).filter(|_| !matches!(command.task, Task::Backfill(_)));
         let commands = self.clone();
         tokio::spawn(async move {
             let name = command.task.name();
@@ -111,6 +114,9 @@ impl Commands {
             let outcome = parts.fetcher.fetch(person, &wanted).await?;
             return Ok(outcome.json().as_object().cloned().unwrap_or_default());
         }
+        if let Task::Backfill(past) = task {
+            return self.backfill(person, &past).await;
+        }
         if parts.household.member(person).await?.is_none() {
             return Err(Refusal::UnknownPerson(person.clone()));
         }
@@ -118,18 +124,30 @@ impl Commands {
             Task::Pause => store.wish(person, Wish::Paused, now).await?,
             Task::Resume => {
                 if store.withdraw_wish(person, Wish::Paused).await? {
+                    self.bridge.backfill.wake();
                     // What was missed meanwhile comes at once.
                     let _ = self.changes.send(Change::Connected(person.clone()));
                 }
             }
             Task::Reauthorize => store.wish(person, Wish::Reauthorize, now).await?,
-            Task::Republish | Task::Fetch(_) | Task::Reload => {}
+            Task::Republish | Task::Fetch(_) | Task::Backfill(_) | Task::Reload => {}
         }
         parts.fetcher.publish(person).await;
         if task == Task::Republish {
             self.bridge.mqtt.repeat(Some(person));
         }
         Ok(Map::new())
+    }
+
+    /// Orders a stretch of the past, and waits until it is complete.
+    async fn backfill(&self, person: &Person, past: &Past) -> Result<Map<String, Json>, Refusal> {
+        let stretch = self.bridge.backfill.order(person, past).await?;
+        let order = self.bridge.backfill.completed(person, &stretch).await?.ok_or(Refusal::Stopping)?;
+        let (from, to) = (stretch.first.to_string(), stretch.last.to_string());
+        let mut told = Map::new();
+        told.extend([("from".into(), from.into()), ("to".into(), to.into()), ("calls".into(), order.done.into())]);
+        told.extend(order.problem.map(|problem| ("problem".to_owned(), problem.into())));
+        Ok(told)
     }
 
     async fn obey_for_all(&self, task: Task) -> Result<Map<String, Json>, Refusal> {

@@ -62,6 +62,7 @@ static KEYS: &[Row] = &[
     ("mqtt.client_id",        Kind::Text,   "",                      "at most 128 characters, no control characters"),
     ("mqtt.retain",           Kind::Flag,   "true",                  "true or false"),
     ("mqtt.commands",         Kind::Flag,   "true",                  "true or false"),
+    ("history.backfill_days", Kind::Number, "90",                    "whole days from 0 (off) to 3650"),
     ("history.full_fetch_every", Kind::Number, "21600",              "whole seconds from 60 to 2592000 (30 days)"),
     ("history.parallel",      Kind::Number, "4",                     "a whole number from 1 to 16"),
     ("sleep.night_starts",    Kind::Text,   "18:00",                 "HH:MM, from 00:00 to 23:59"),

@@ -132,6 +132,8 @@ pub struct Upstream {
 pub struct History {
     /// Everything is asked again after so long, even where no device has synced.
     pub full_fetch_every: TimeDelta,
+    /// How many days of the past are fetched in the background after first consent; 0: none.
+    pub backfill_days: u16,
     /// Requests of one fetch side by side.
     pub parallel: usize,
 }
@@ -139,8 +141,13 @@ pub struct History {
 impl History {
     fn read(values: &Values) -> Result<History> {
         let seconds = values.number("history.full_fetch_every", 60..=30 * 86_400)?.unwrap_or(21_600);
+        let backfill_days = u16::try_from(values.number("history.backfill_days", 0..=3650)?.unwrap_or(90))?;
         let parallel = values.number("history.parallel", 1..=16)?.unwrap_or(4);
-        Ok(History { full_fetch_every: TimeDelta::seconds(seconds), parallel: usize::try_from(parallel)? })
+        Ok(History {
+            backfill_days,
+            full_fetch_every: TimeDelta::seconds(seconds),
+            parallel: usize::try_from(parallel)?,
+        })
     }
 }
 

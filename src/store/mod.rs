@@ -2,6 +2,7 @@
 //! speaks SQL; it knows no upstream and no destination.
 
 mod action;
+mod backfill;
 mod consent;
 mod coverage;
 mod history;
@@ -25,6 +26,7 @@ use chrono::{DateTime, Utc};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
+pub use backfill::{Order, Stretch};
 pub use consent::Consent;
 pub use history::{Cursor, Page, Selection};
 pub use person::{StoredAuth, StoredProfile, StoredStatus};

@@ -139,6 +139,8 @@ pub struct PersonView {
     pub paused: bool,
     /// When the next one is due.
     pub next_fetch: Option<String>,
+    /// `2026-08-22 to 2026-11-19: 130 requests done, 600 to do; goes on today 14:00`.
+    pub past: Option<String>,
     /// `148 of 150 until 11:00`.
     pub quota: Option<String>,
     /// One line each: `Aria Air, battery high, synced today 07:12`.

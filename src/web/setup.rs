@@ -17,6 +17,7 @@ use crate::household::{Household, Member};
 use crate::oauth::{Connected, OAuth};
 use crate::reading::Person;
 use crate::snapshot::{AuthState, Snapshot};
+use crate::store::Order;
 use crate::upstream::{self, UPSTREAMS};
 
 /// What the page is asked for with, and by whom.
@@ -226,6 +227,7 @@ async fn person_view(
         last_success: snapshot.status.last_success.map(when),
         paused: snapshot.status.paused,
         next_fetch: snapshot.status.actions.iter().filter_map(|action| action.next).min().map(when),
+        past: past(&household.store.orders(&member.person).await?, &when),
         quota: snapshot
             .quota
             .as_ref()
@@ -241,6 +243,21 @@ async fn person_view(
             patient: String::new(),
         },
         patients: Vec::new(),
+    })
+}
+
+/// How far the past was fetched: the order that is being worked on, else the last one.
+fn past(orders: &[Order], when: &impl Fn(DateTime<Utc>) -> String) -> Option<String> {
+    let order = orders.iter().find(|order| order.ended.is_none()).or(orders.last())?;
+    let (first, last) = (order.stretch.first, order.stretch.last);
+    let problem = order.problem.as_ref().map(|problem| format!(" ({problem})")).unwrap_or_default();
+    Some(match (order.ended, order.todo, order.until) {
+        (Some(_), ..) => format!("complete from {first} to {last}{problem}"),
+        (None, None, _) => format!("{first} to {last}: begins soon"),
+        (None, Some(todo), until) => {
+            let until = until.map(|until| format!("; goes on {}{problem}", when(until))).unwrap_or_default();
+            format!("{first} to {last}: {} requests done, {todo} to do{until}", order.done)
+        }
     })
 }
 
@@ -281,6 +298,7 @@ fn unreadable(person: &Person, why: &str) -> PersonView {
         last_success: None,
         paused: false,
         next_fetch: None,
+        past: None,
         quota: None,
         devices: Vec::new(),
         connect_href: None,

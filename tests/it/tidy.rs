@@ -18,7 +18,7 @@ const ROOMS: &[&[&str]] = &[
     &["bridge"],
     &["simulator", "broker"],
     &["web"],
-    &["schedule", "sink"],
+    &["schedule", "backfill", "sink"],
     &["fetch"],
     &["oauth"],
     &["household"],

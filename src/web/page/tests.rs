@@ -33,6 +33,7 @@ fn person(user: &str, state: Consent) -> PersonView {
         last_success: Some("today 10:00".into()),
         paused: state == Consent::Retrying,
         next_fetch: Some("today 10:15".into()),
+        past: Some("complete".into()),
         quota: Some("148 of 150 until 11:00".into()),
         devices: vec!["Aria Air, battery high".into()],
         connect_href: Some(format!("/plugin/fitbit/auth1?user={user}")),
@@ -85,7 +86,7 @@ fn views() -> [SetupView; 3] {
     }
     for person in &mut environment.people {
         (person.patients, person.connect_href, person.since, person.reason) = (Vec::new(), None, None, None);
-        (person.last_success, person.next_fetch, person.quota) = (None, None, None);
+        (person.last_success, person.next_fetch, person.past, person.quota) = (None, None, None, None);
     }
     environment.notice = Some(Notice { good: true, text: "Saved.".into() });
     [fresh(), full(), environment]
