@@ -222,6 +222,7 @@ impl Fetcher {
             coverage: Coverage::default(),
             probe: Probe::Unseen,
             full_fetch_every: self.rules.history.full_fetch_every,
+            intraday: member.intraday(&self.rules.history.intraday),
         }
     }
 
@@ -250,7 +251,7 @@ impl Fetcher {
         // It answers no method until the plan says so.
         let (path, body, methods) = (endpoint.path.to_owned(), None, Vec::new());
         let (start, end) = (member.today, member.today);
-        let ask = Ask { endpoint, path, body, start, end, follow: false, whole: true, methods };
+        let ask = Ask { endpoint, path, body, start, end, detail: None, follow: false, whole: true, methods };
         let answer = match useless_to_ask_on(answers) {
             Some(failure) => Answer::failed(ask, failure),
             None => self.ask(member, ask, Lane::Live, patience(answers)).await?,
@@ -273,7 +274,7 @@ impl Fetcher {
         for endpoint in rare.filter(|endpoint| member.profile_due && granted(endpoint.scope)) {
             // It answers no method until the plan says so.
             let (path, body, methods) = (endpoint.path.to_owned(), None, Vec::new());
-            let ask = Ask { endpoint, path, body, start, end, follow: false, whole: true, methods };
+            let ask = Ask { endpoint, path, body, start, end, detail: None, follow: false, whole: true, methods };
             let answer = self.ask(&member, ask, Lane::Live, patience(&answers)).await?;
             let context = self.context(&member, &answer.ask, None);
             if let Some(Ok(decoded)) = answer.pages.first().map(|page| decode(endpoint, page, &context)) {

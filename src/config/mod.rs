@@ -20,6 +20,8 @@ pub use self::action::{Action, PersonAction, expand};
 pub use self::address::{Address, Broker};
 use self::key::{UPSTREAMS, UpstreamRow};
 use self::settings::{Settings, Values};
+use crate::metric::INTRADAY;
+use crate::plan::{Intraday, parse_detail};
 
 /// The annotated sample: every key at its default.
 ///
@@ -136,6 +138,8 @@ pub struct History {
     pub backfill_days: u16,
     /// Requests of one fetch side by side.
     pub parallel: usize,
+    /// What is kept within a day, for people who say nothing else.
+    pub intraday: Intraday,
 }
 
 impl History {
@@ -143,10 +147,14 @@ impl History {
         let seconds = values.number("history.full_fetch_every", 60..=30 * 86_400)?.unwrap_or(21_600);
         let backfill_days = u16::try_from(values.number("history.backfill_days", 0..=3650)?.unwrap_or(90))?;
         let parallel = values.number("history.parallel", 1..=16)?.unwrap_or(4);
+        let known = |key: &str| INTRADAY.contains(&key).then(|| key.to_owned());
+        let metrics = values.list("history.intraday", known)?;
+        let detail = values.read("history.detail_level", |level| parse_detail(level).ok())?;
         Ok(History {
             backfill_days,
             full_fetch_every: TimeDelta::seconds(seconds),
             parallel: usize::try_from(parallel)?,
+            intraday: Intraday { metrics, detail },
         })
     }
 }

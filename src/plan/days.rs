@@ -50,7 +50,7 @@ pub(super) fn chunks(
         }
         Span::List(_) => i64::MAX,
         Span::Day => 1,
-        Span::Range(days) => i64::from(days),
+        Span::Range(days) | Span::Intraday(days) => i64::from(days),
     };
     if always {
         let (start, end) = range.unwrap_or((back(today, endpoint.recent), today));
@@ -74,7 +74,7 @@ pub(super) fn past(upstream: &Upstream, endpoint: &Endpoint, range: Chunk, known
         Span::Once | Span::OnceADay | Span::Newest(_) => return Vec::new(),
         Span::List(_) => i64::MAX,
         Span::Day => 1,
-        Span::Range(days) => i64::from(days),
+        Span::Range(days) | Span::Intraday(days) => i64::from(days),
     };
     let (days, open) = (Days::of(&known.coverage, upstream, endpoint), open_before(endpoint, known));
     let settled = back(known.today, endpoint.settles.max(1) + 1);
@@ -103,6 +103,10 @@ fn start(endpoint: &Endpoint, days: &Days, length: i64, known: &Known) -> NaiveD
     let free =
         if length > 1 { endpoint.recent.max(endpoint.settles.min(length.min(366) as u16)) } else { endpoint.recent };
     let usual = back(today, free);
+    // A request for each day of it would leave nothing for anything else: that, too, is the backfill's.
+    if endpoint.span == Span::Intraday(1) {
+        return usual;
+    }
     let gap = days.newest_closed(today - TimeDelta::days(LONGEST_GAP), today).map(|day| day + TimeDelta::days(1));
     gap.map_or(usual, |gap| gap.min(usual))
 }

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Months, NaiveDate, TimeDelta};
+use chrono::{Months, NaiveDate, NaiveTime, TimeDelta};
 
 use super::days::Chunk;
 use super::{BadRequest, Known};
+use crate::reading::Resolution;
+use crate::upstream::endpoint::Times;
 
 /// The keywords a request can carry, in the order in which messages name them.
 pub static KEYWORDS: &[&str] = &[
@@ -28,6 +30,9 @@ pub static KEYWORDS: &[&str] = &[
 
 /// Keywords and their values.
 pub type Keywords = BTreeMap<String, String>;
+
+/// The levels of detail, as python-fitbit and the Fitbit Web API name them.
+pub static DETAIL_LEVELS: &[&str] = &["1sec", "1min", "5min", "15min"];
 
 static PERIODS: &[&str] = &["1d", "7d", "30d", "1w", "1m", "3m", "6m", "1y"];
 
@@ -99,6 +104,8 @@ pub(super) fn check(name: &str, value: &str, known: &Known) -> Result<(), BadReq
     };
     match name {
         "period" => one_of(PERIODS),
+        "detail_level" => one_of(DETAIL_LEVELS),
+        "start_time" | "end_time" => parse_time(name, value).map(|_| ()),
         "sort" => one_of(&["asc", "desc"]),
         "limit" | "offset" => match value.parse::<u32>() {
             Ok(number) if number <= 100 && (name == "offset" || number > 0) && !value.starts_with('+') => Ok(()),
@@ -112,6 +119,29 @@ pub(super) fn check(name: &str, value: &str, known: &Known) -> Result<(), BadReq
         _ if KEYWORDS.contains(&name) => Ok(()),
         _ => Err(BadRequest(format!("{name:?} is not a keyword; allowed: {}", KEYWORDS.join(", ")))),
     }
+}
+
+/// A level of detail by its name.
+pub fn parse_detail(name: &str) -> Result<Resolution, BadRequest> {
+    let found =
+        DETAIL_LEVELS.iter().find(|level| **level == name).and_then(|level| level.replace("sec", "s").parse().ok());
+    found.ok_or_else(|| BadRequest(format!("{name:?} is not allowed; allowed: {}", DETAIL_LEVELS.join(", "))))
+}
+
+/// The hours that keywords name, both minutes included.
+pub(super) fn times(keywords: &Keywords) -> Result<Option<Times>, BadRequest> {
+    let time = |name: &str| keywords.get(name).map(|text| parse_time(name, text)).transpose();
+    match (time("start_time")?, time("end_time")?) {
+        (None, None) => Ok(None),
+        (Some(from), Some(to)) if from <= to => Ok(Some((from, to))),
+        (Some(from), Some(to)) => Err(BadRequest(format!("the hours are reversed: {from} comes after {to}"))),
+        _ => Err(BadRequest("start_time and end_time belong together: give both".into())),
+    }
+}
+
+fn parse_time(name: &str, text: &str) -> Result<NaiveTime, BadRequest> {
+    let parsed = NaiveTime::parse_from_str(text, "%H:%M").ok().filter(|_| text.len() == 5);
+    parsed.ok_or_else(|| BadRequest(format!("{name}: {text:?} is not a time of day; write it as 08:30")))
 }
 
 /// A date as people and upstreams write it.

@@ -11,19 +11,18 @@ use chrono_tz::Tz;
 use serde_json::Value as Json;
 
 pub use coverage::{Coverage, Seen};
-pub use keywords::{KEYWORDS, Keywords};
+pub use keywords::{DETAIL_LEVELS, KEYWORDS, Keywords, parse_detail};
 pub use past::{Past, past};
 
 use self::coverage::is_part;
 use self::days::{Chunk, chunks, open_before};
-use self::keywords::{Named, check, parse_date};
-
+use self::keywords::{Named, check, parse_date, times};
 use crate::metric::Group;
-use crate::reading::Moment;
+use crate::reading::{Moment, Resolution};
 use crate::snapshot::Device;
 use crate::upstream::Upstream;
 use crate::upstream::decode::tracker;
-use crate::upstream::endpoint::{At, Decode, Endpoint, Method, Span};
+use crate::upstream::endpoint::{At, Decode, Endpoint, Method, Span, Verb};
 
 /// What is wanted of one person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,6 +56,17 @@ pub struct Known {
     pub probe: Probe,
     /// Everything is asked again after so long, even where no device has synced.
     pub full_fetch_every: TimeDelta,
+    /// What is kept of each day.
+    pub intraday: Intraday,
+}
+
+/// The samples that are kept of a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intraday {
+    /// Of which metrics, by key.
+    pub metrics: Vec<String>,
+    /// At what level of detail, or the next one that the upstream has of a metric.
+    pub detail: Resolution,
 }
 
 /// What a look at the devices says of what trackers measure.
@@ -118,6 +128,8 @@ pub struct Ask {
     pub start: NaiveDate,
     /// The last day asked for.
     pub end: NaiveDate,
+    /// The level of detail asked for, where there is a choice.
+    pub detail: Option<Resolution>,
     /// Whether the pages after the first are wanted, too: unless the request limits the number of entries.
     pub follow: bool,
     /// Whether an answer tells everything that there is of its days.
@@ -166,7 +178,15 @@ pub fn plan(upstream: &'static Upstream, wanted: &Wanted, known: &Known) -> Resu
         plan.range = plan.range.or(days.range);
         // What is shown as it came is not kept.
         let always = wanted.force || found.data;
-        let endpoints = found.endpoints(upstream, &keywords)?;
+        let mut endpoints = found.endpoints(upstream, &keywords)?;
+        let intraday = endpoints.iter().all(|endpoint| matches!(endpoint.span, Span::Intraday(_)));
+        if intraday && days.range.is_none() {
+            days.range = Some((known.today, known.today));
+        }
+        if found.group.is_some() {
+            // Samples come along where they are kept; a range of days is asked for the values of days.
+            endpoints.retain(|endpoint| kept(endpoint, known) && (days.range.is_none() || !is_sampled(endpoint)));
+        }
         let mut gives: Vec<_> = endpoints.iter().flat_map(|endpoint| endpoint.gives()).collect();
         gives.sort_unstable();
         gives.dedup();
@@ -207,17 +227,17 @@ impl Plan {
         known: &Known,
     ) -> Result<(), BadRequest> {
         for (start, end) in due.iter().copied() {
-            let path = path(endpoint, start, end, keywords, known)?;
+            let Question { path, body, detail } = question(endpoint, (start, end), keywords, known)?;
             let (start, end) = listed(endpoint, keywords, known)?.unwrap_or((start, end));
             let follow = !keywords.contains_key("limit");
-            let whole =
-                !["limit", "offset", "after_date", "before_date"].iter().any(|name| keywords.contains_key(*name));
-            let body = endpoint.body(start, end);
+            let whole = !["limit", "offset", "after_date", "before_date", "start_time", "end_time"]
+                .iter()
+                .any(|name| keywords.contains_key(*name));
             match self.asks.iter_mut().find(|ask| ask.path == path && ask.body == body) {
                 Some(ask) => ask.methods.push(method.to_owned()),
                 None => {
                     let methods = vec![method.to_owned()];
-                    self.asks.push(Ask { endpoint, path, body, start, end, follow, whole, methods });
+                    self.asks.push(Ask { endpoint, path, body, start, end, detail, follow, whole, methods });
                 }
             }
         }
@@ -264,17 +284,27 @@ struct Found {
     keywords: &'static [&'static str],
     data: bool,
     series: bool,
+    /// Whether samples at a level of detail are asked for.
+    sampled: bool,
 }
 
 impl Found {
     fn find(upstream: &'static Upstream, name: &str) -> Result<Found, BadRequest> {
         if let Some(method) = upstream.methods.iter().find(|method| method.name == name) {
-            let (data, series) = (method.data, method.series);
-            return Ok(Found { method: Some(method), group: None, keywords: method.keywords, data, series });
+            let (data, series, keywords) = (method.data, method.series, method.keywords);
+            let sampled = keywords.contains(&"detail_level");
+            return Ok(Found { method: Some(method), group: None, keywords, data, series, sampled });
         }
         if let Some(group) = groups(upstream).into_iter().find(|group| group.name() == name) {
             let keywords = GROUP_KEYWORDS;
-            return Ok(Found { method: None, group: Some(group), keywords, data: false, series: false });
+            return Ok(Found {
+                method: None,
+                group: Some(group),
+                keywords,
+                data: false,
+                series: false,
+                sampled: false,
+            });
         }
         let groups = groups(upstream).into_iter().map(Group::name);
         let mut known: Vec<_> = groups.chain(upstream.methods.iter().map(|method| method.name)).collect();
@@ -288,21 +318,38 @@ impl Found {
         keywords: &Keywords,
     ) -> Result<Vec<&'static Endpoint>, BadRequest> {
         match (self.method, self.group) {
-            (Some(method), _) if method.endpoints.is_empty() => Ok(vec![resource(upstream, keywords)?]),
+            (Some(method), _) if method.endpoints.is_empty() => Ok(vec![resource(upstream, keywords, self.sampled)?]),
             (Some(method), _) => Ok(method.endpoints.iter().filter_map(|name| upstream.endpoint(name)).collect()),
             (None, group) => Ok(upstream.endpoints.iter().filter(|endpoint| endpoint.group == group).collect()),
         }
     }
 }
 
+/// What the name of a resource has behind it where samples of it are meant.
+const WITHIN: &str = "/intraday";
+
 /// The time series that `resource` names, as python-fitbit spells them.
-fn resource(upstream: &'static Upstream, keywords: &Keywords) -> Result<&'static Endpoint, BadRequest> {
-    let series = || upstream.endpoints.iter().filter(|endpoint| matches!(endpoint.span, Span::Range(_)));
+fn resource(upstream: &'static Upstream, keywords: &Keywords, sampled: bool) -> Result<&'static Endpoint, BadRequest> {
+    let of_days = |endpoint: &&Endpoint| matches!(endpoint.span, Span::Range(_));
+    let within = |endpoint: &&Endpoint| !endpoint.levels.is_empty();
+    let series =
+        || upstream.endpoints.iter().filter(|endpoint| if sampled { within(endpoint) } else { of_days(endpoint) });
     let named = keywords.get("resource").map(|name| name.trim_start_matches('/'));
+    // Those within a day have the same names, and one more word.
+    let named = named.map(|name| match sampled {
+        true => format!("{}{WITHIN}", name.trim_end_matches(WITHIN)),
+        false => name.to_owned(),
+    });
     let here = |name: &str| upstream.resources.iter().find(|(other, _)| *other == name).map(|(_, here)| *here);
-    named.and_then(|name| series().find(|endpoint| endpoint.name == here(name).unwrap_or(name))).ok_or_else(|| {
-        let aliases = upstream.resources.iter().map(|(name, _)| *name);
-        let allowed: Vec<_> = series().map(|endpoint| endpoint.name).chain(aliases).collect();
+    let found = named.as_deref().and_then(|name| {
+        let name = here(name).unwrap_or(name);
+        series().find(|endpoint| endpoint.name == name)
+    });
+    found.ok_or_else(|| {
+        let aliases = upstream.resources.iter().map(|(name, _)| *name).filter(|name| name.ends_with(WITHIN) == sampled);
+        let allowed = series().map(|endpoint| endpoint.name).chain(aliases);
+        let allowed: Vec<_> = allowed.map(|name| name.trim_end_matches(WITHIN)).collect();
+        let named = named.map(|name| name.trim_end_matches(WITHIN).to_owned());
         let said = named.map_or("is missing".to_owned(), |name| format!("{name:?} is unknown"));
         BadRequest(format!("resource {said}; allowed: {}", allowed.join(", ")))
     })
@@ -311,6 +358,16 @@ fn resource(upstream: &'static Upstream, keywords: &Keywords) -> Result<&'static
 /// Whether the person granted what this endpoint needs.
 pub fn granted(endpoint: &Endpoint, known: &Known) -> bool {
     known.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == endpoint.scope))
+}
+
+fn is_sampled(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.span, Span::Intraday(_))
+}
+
+/// Whether what it tells is kept: everything but samples that nobody wants.
+fn kept(endpoint: &Endpoint, known: &Known) -> bool {
+    let gives = || endpoint.gives();
+    !is_sampled(endpoint) || known.intraday.metrics.iter().any(|key| gives().contains(&key.as_str()))
 }
 
 /// An endpoint and the ranges to ask it for.
@@ -364,6 +421,34 @@ fn listed(
         (Span::List(_), None, Some(before)) => Some((NaiveDate::MIN, before)),
         _ => None,
     })
+}
+
+/// What is asked, in the upstream's words.
+struct Question {
+    path: String,
+    body: Option<Json>,
+    detail: Option<Resolution>,
+}
+
+/// The words for these days of an endpoint, at the level of detail and for the hours that keywords name.
+fn question(
+    endpoint: &Endpoint,
+    (start, end): Chunk,
+    keywords: &Keywords,
+    known: &Known,
+) -> Result<Question, BadRequest> {
+    let wanted = keywords.get("detail_level").map(|text| parse_detail(text)).transpose()?;
+    let detail = endpoint.detail(wanted.unwrap_or(known.intraday.detail));
+    let times = if is_sampled(endpoint) { times(keywords)? } else { None };
+    if times.is_some() && start != end {
+        return Err(BadRequest("start_time and end_time need a single day: give one with date".into()));
+    }
+    let path = endpoint.detailed(&path(endpoint, start, end, keywords, known)?, detail, times);
+    let body = match (endpoint.verb, detail) {
+        (Verb::RollUp, Some(detail)) => Some(endpoint.windows((start, end), detail, times, known.zone)),
+        _ => endpoint.body(start, end),
+    };
+    Ok(Question { path, body, detail })
 }
 
 /// The request's path and query, with its dates and with what keywords say of a list.

@@ -7,7 +7,7 @@ use chrono::{NaiveDate, TimeDelta};
 
 use super::days::{Chunk, past as chunks};
 use super::keywords::parse_date;
-use super::{Ask, BadRequest, Keywords, Known, cheapest, granted, path};
+use super::{Ask, BadRequest, Keywords, Known, Question, cheapest, granted, kept, question};
 use crate::metric::Group;
 use crate::upstream::Upstream;
 use crate::upstream::endpoint::{Endpoint, Span};
@@ -78,6 +78,7 @@ pub fn past(upstream: &'static Upstream, (first, last): Chunk, metrics: &[String
         metrics.is_empty() || endpoint.gives().iter().any(|key| metrics.iter().any(|metric| metric == key))
     };
     let rows = upstream.endpoints.iter().filter(|endpoint| endpoint.group.is_some() && granted(endpoint, known));
+    let rows = rows.filter(|endpoint| kept(endpoint, known));
     let wishes = rows.filter(chosen).map(|endpoint| (endpoint, chunks(upstream, endpoint, (first, last), known)));
     let mut asks: Vec<Ask> =
         cheapest(wishes.collect()).into_iter().flat_map(|(endpoint, days)| asks(endpoint, days, known)).collect();
@@ -90,14 +91,14 @@ pub fn past(upstream: &'static Upstream, (first, last): Chunk, metrics: &[String
 
 fn asks(endpoint: &'static Endpoint, days: Vec<Chunk>, known: &Known) -> impl Iterator<Item = Ask> {
     days.into_iter().filter_map(move |(start, end)| {
-        let (path, body) = (path(endpoint, start, end, &Keywords::new(), known).ok()?, endpoint.body(start, end));
-        Some(Ask { endpoint, path, body, start, end, follow: true, whole: true, methods: Vec::new() })
+        let Question { path, body, detail } = question(endpoint, (start, end), &Keywords::new(), known).ok()?;
+        Some(Ask { endpoint, path, body, start, end, detail, follow: true, whole: true, methods: Vec::new() })
     })
 }
 
 fn longest(endpoint: &Endpoint) -> u16 {
     match endpoint.span {
-        Span::Range(days) => days,
+        Span::Range(days) | Span::Intraday(days) => days,
         Span::List(_) => u16::MAX,
         _ => 1,
     }

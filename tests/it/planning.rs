@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use chrono::{NaiveDate, TimeDelta};
-use fitbit2mqtt::plan::{Ask, Coverage, Known, Plan, Probe, Wanted, plan};
+use fitbit2mqtt::plan::{Ask, Coverage, Intraday, Known, Plan, Probe, Wanted, plan};
+use fitbit2mqtt::reading::Resolution;
 use fitbit2mqtt::upstream::endpoint::{Endpoint, Span};
 use fitbit2mqtt::upstream::fitbit::FITBIT;
 use proptest::prelude::*;
@@ -36,6 +37,7 @@ pub fn fresh(user_id: Option<&str>) -> Known {
         coverage: Coverage::default(),
         probe: Probe::Unseen,
         full_fetch_every: TimeDelta::hours(6),
+        intraday: Intraday { metrics: Vec::new(), detail: Resolution::MINUTE },
     }
 }
 

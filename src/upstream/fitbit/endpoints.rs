@@ -2,9 +2,13 @@
 //! metric stands in its answer. Sources: the Web API reference (paths, scopes, ranges), recordings published by
 //! Fitbit.NET, fitbit-web-api and fitbit-grafana (shapes).
 
-use super::{devices, sleep, workouts};
+use serde_json::Value as Json;
+
+use super::{devices, intraday, sleep, workouts};
 use crate::metric::Group;
-use crate::upstream::endpoint::{At, Decode, Endpoint, Field, Read, Span, number, row};
+use crate::reading::Resolution;
+use crate::upstream::Failure;
+use crate::upstream::endpoint::{At, Context, Decode, Decoded, Endpoint, Field, Read, Span, number, row};
 use crate::upstream::night;
 
 /// Every endpoint.
@@ -104,7 +108,8 @@ pub static ENDPOINTS: &[Endpoint] = &[
     row("cardioscore", "/1/user/-/cardioscore/date/{start}/{end}.json", "cardio_fitness", Span::Range(30), 30, Some(Group::Fitness),
         series("/cardioScore", &[Field { metric: "vo2-max", value: "/value/vo2Max", read: Read::Midpoint, beside: &[] }])),
 
-    row("sleep", "/1.2/user/-/sleep/date/{start}/{end}.json", "sleep", Span::Range(100), 7, Some(Group::Sleep),
+    // With the day before, for an evening that ended before midnight belongs to the night after it; so 99 of 100 days.
+    row("sleep", "/1.2/user/-/sleep/date/{before}/{end}.json", "sleep", Span::Range(99), 7, Some(Group::Sleep),
         Decode::Own { gives: night::GIVES, decode: sleep::sleep }),
     row("sleep/goal", "/1.2/user/-/sleep/goal.json", "sleep", Span::Once, 1, None, Decode::Nothing).account(),
 
@@ -129,6 +134,20 @@ pub static ENDPOINTS: &[Endpoint] = &[
         Decode::Entries { list: "/alerts", at: At::Time("/detectedTime"), source: Some("/deviceType"), fields: &[
             Field { metric: "irregular-rhythm-alert", value: "/detectedTime", read: Read::Time, beside: &[] }] }),
 
+    // Within a day: 24 hours in a request, nights thirty at once.
+    within("activities/heart/intraday", "/1/user/-/activities/heart/date/{date}/1d/{level}.json", "heartrate", Group::Heart, FROM_SECONDS, &["heart-rate"], intraday::dataset),
+    within("activities/steps/intraday", "/1/user/-/activities/steps/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["steps"], intraday::dataset),
+    within("activities/distance/intraday", "/1/user/-/activities/distance/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["distance"], intraday::dataset),
+    within("activities/floors/intraday", "/1/user/-/activities/floors/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["floors"], intraday::dataset),
+    within("activities/elevation/intraday", "/1/user/-/activities/elevation/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["elevation"], intraday::dataset),
+    within("activities/calories/intraday", "/1/user/-/activities/calories/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["calories"], intraday::dataset),
+    within("activities/active-zone-minutes/intraday", "/1/user/-/activities/active-zone-minutes/date/{date}/1d/{level}.json", "activity", Group::Zones, FROM_MINUTES,
+        &["active-zone-minutes", "fat-burn-zone-minutes", "cardio-zone-minutes", "peak-zone-minutes"], intraday::zone_minutes),
+    row("hrv/all", "/1/user/-/hrv/date/{start}/{end}/all.json", "heartrate", Span::Intraday(30), 7, Some(Group::Hrv),
+        Decode::Own { gives: &["hrv"], decode: intraday::variability }),
+    row("spo2/all", "/1/user/-/spo2/date/{start}/{end}/all.json", "oxygen_saturation", Span::Intraday(30), 7, Some(Group::Oxygen),
+        Decode::Own { gives: &["spo2"], decode: intraday::oxygen }),
+
     // Data without a metric.
     row("activities",              "/1/user/-/activities.json",              "activity", Span::Once, 1, None, Decode::Nothing).account(),
     row("badges",                  "/1/user/-/badges.json",                  "profile",  Span::Once, 1, None, Decode::Nothing).account(),
@@ -141,6 +160,24 @@ pub static ENDPOINTS: &[Endpoint] = &[
 /// One of the eleven series that together say what the daily summary says.
 const fn activity(name: &'static str, path: &'static str, days: u16, decode: Decode) -> Endpoint {
     row(name, path, "activity", Span::Range(days), 2, Some(Group::Activity), decode)
+}
+
+/// The levels of detail within a day: by the second there is only heart rate, every five to fifteen in truth.
+const FROM_MINUTES: &[Resolution] = &[Resolution::MINUTE, Resolution::FIVE_MINUTES, Resolution::QUARTER_HOUR];
+const FROM_SECONDS: &[Resolution] =
+    &[Resolution::SECOND, Resolution::MINUTE, Resolution::FIVE_MINUTES, Resolution::QUARTER_HOUR];
+
+/// Samples of one day. Yesterday's last hours come with today's first sync.
+const fn within(
+    name: &'static str,
+    path: &'static str,
+    scope: &'static str,
+    group: Group,
+    levels: &'static [Resolution],
+    gives: &'static [&'static str],
+    decode: fn(&Json, &Context) -> Result<Decoded, Failure>,
+) -> Endpoint {
+    row(name, path, scope, Span::Intraday(1), 2, Some(group), Decode::Own { gives, decode }).sampled(levels)
 }
 
 /// A list of days: `{"dateTime": "2018-12-26", "value": …}`.

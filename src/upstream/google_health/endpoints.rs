@@ -7,17 +7,23 @@
 
 use super::{account, exercise, points, scope, sleep};
 use crate::metric::Group;
+use crate::reading::Resolution;
 use crate::upstream::endpoint::{At, Decode, Endpoint, Field, Read, Span, Verb, number, row};
 
-/// A reconciled stream of one data type between two civil times.
+/// A reconciled stream of one data type between two civil times: from the first day asked for, or the one named.
 macro_rules! reconcile {
     ($kind:literal, $field:literal, $page:literal) => {
+        reconcile!($kind, $field, $page, "{start}")
+    };
+    ($kind:literal, $field:literal, $page:literal, $from:literal) => {
         concat!(
             "/v4/users/me/dataTypes/",
             $kind,
             "/dataPoints:reconcile?filter=",
             $field,
-            "%20%3E%3D%20%22{start}%22%20AND%20",
+            "%20%3E%3D%20%22",
+            $from,
+            "%22%20AND%20",
             $field,
             "%20%3C%20%22{after}%22&pageSize=",
             $page
@@ -29,6 +35,13 @@ macro_rules! reconcile {
 macro_rules! daily_roll_up {
     ($kind:literal) => {
         concat!("/v4/users/me/dataTypes/", $kind, "/dataPoints:dailyRollUp")
+    };
+}
+
+/// The roll-up of one data type by windows of time; the range and their length stand in the body.
+macro_rules! roll_up {
+    ($kind:literal) => {
+        concat!("/v4/users/me/dataTypes/", $kind, "/dataPoints:rollUp")
     };
 }
 
@@ -98,7 +111,8 @@ pub static ENDPOINTS: &[Endpoint] = &[
     daily("daily-vo2-max", reconcile!("daily-vo2-max", "daily_vo2_max.date", "1000"), scope::ACTIVITY, Group::Fitness,
         "/dailyVo2Max/date", &[number("vo2-max", "/dailyVo2Max/vo2Max")]),
 
-    row("sleep", reconcile!("sleep", "sleep.interval.civil_end_time", "25"), scope::SLEEP, Span::Range(90), 7, Some(Group::Sleep),
+    // With the day before, for an evening that ended before midnight belongs to the night after it.
+    row("sleep", reconcile!("sleep", "sleep.interval.civil_end_time", "25", "{before}"), scope::SLEEP, Span::Range(90), 7, Some(Group::Sleep),
         Decode::Own { gives: sleep::GIVES, decode: sleep::sleep }),
 
     Endpoint { verb: Verb::DailyRollUp, ..row("nutrition-log", daily_roll_up!("nutrition-log"), scope::NUTRITION, Span::Range(90), 7, Some(Group::Nutrition),
@@ -114,6 +128,23 @@ pub static ENDPOINTS: &[Endpoint] = &[
         Decode::Own { gives: &["ecg-result"], decode: points::electrocardiogram }),
     row("irregular-rhythm-notification", "/v4/users/me/dataTypes/irregular-rhythm-notification/dataPoints?pageSize=10", scope::IRN, Span::Newest(10), 1, Some(Group::Rhythm),
         Decode::Own { gives: &["irregular-rhythm-alert"], decode: points::irregular_rhythm }),
+
+    // Within a day: windows of reconciled points, so that what a phone and a watch both saw counts once here, too. Six
+    // days of minutes fit on the largest page.
+    within("heart-rate/intraday", roll_up!("heart-rate"), scope::HEALTH, Group::Heart, &[Field { metric: "heart-rate", value: "/heartRate/beatsPerMinuteAvg", read: Read::Positive, beside: &[] }]),
+    within("steps/intraday", roll_up!("steps"), scope::ACTIVITY, Group::Activity, &[number("steps", "/steps/countSum")]),
+    within("distance/intraday", roll_up!("distance"), scope::ACTIVITY, Group::Activity, &[scaled("distance", "/distance/millimetersSum", 1e6)]),
+    within("floors/intraday", roll_up!("floors"), scope::ACTIVITY, Group::Activity, &[number("floors", "/floors/countSum")]),
+    within("altitude/intraday", roll_up!("altitude"), scope::ACTIVITY, Group::Activity, &[scaled("elevation", "/altitude/gainMillimetersSum", 1e3)]),
+    within("total-calories/intraday", roll_up!("total-calories"), scope::ACTIVITY, Group::Activity, &[number("calories", "/totalCalories/kcalSum")]),
+    Endpoint { decode: Decode::Own { gives: &["active-zone-minutes", "fat-burn-zone-minutes", "cardio-zone-minutes", "peak-zone-minutes"], decode: points::zone_windows },
+        ..within("active-zone-minutes/intraday", roll_up!("active-zone-minutes"), scope::ACTIVITY, Group::Zones, &[]) },
+    row("heart-rate-variability", reconcile!("heart-rate-variability", "heart_rate_variability.sample_time.civil_time", "10000"), scope::HEALTH, Span::Intraday(90), 7, Some(Group::Hrv),
+        Decode::Entries { list: "/dataPoints", at: At::Sampled("/heartRateVariability/sampleTime", Resolution::FIVE_MINUTES), source: Some(SOURCE), fields: &[
+            Field { metric: "hrv", value: "/heartRateVariability/rootMeanSquareOfSuccessiveDifferencesMilliseconds", read: Read::Positive, beside: &[
+                ("hf", "/heartRateVariability/metadata/highFrequencyPower"), ("lf", "/heartRateVariability/metadata/lowFrequencyPower")] }] }),
+    row("oxygen-saturation", reconcile!("oxygen-saturation", "oxygen_saturation.sample_time.civil_time", "10000"), scope::HEALTH, Span::Intraday(90), 7, Some(Group::Oxygen),
+        Decode::Entries { list: "/dataPoints", at: At::Sampled("/oxygenSaturation/sampleTime", Resolution::FIVE_MINUTES), source: Some(SOURCE), fields: &[number("spo2", "/oxygenSaturation/percentage")] }),
 ];
 
 /// Where a reconciled or listed point names its device.
@@ -125,6 +156,25 @@ const fn activity(name: &'static str, path: &'static str, days: u16, fields: &'s
         verb: Verb::DailyRollUp,
         ..row(name, path, scope::ACTIVITY, Span::Range(days), 3, Some(Group::Activity), rolled_up(fields))
     }
+}
+
+/// The levels of detail, by the names Fitbit had for them.
+const LEVELS: &[Resolution] =
+    &[Resolution::SECOND, Resolution::MINUTE, Resolution::FIVE_MINUTES, Resolution::QUARTER_HOUR];
+
+/// Samples in windows. Yesterday's last hours come with today's first sync.
+const fn within(
+    name: &'static str,
+    path: &'static str,
+    scope: &'static str,
+    group: Group,
+    fields: &'static [Field],
+) -> Endpoint {
+    let decode = Decode::Entries { list: "/rollupDataPoints", at: At::Window, source: None, fields };
+    let row = row(name, path, scope, Span::Intraday(6), 2, Some(group), decode);
+    // What was counted by the minute has no seconds.
+    let levels = if matches!(group, Group::Heart) { LEVELS } else { LEVELS.split_at(1).1 };
+    Endpoint { verb: Verb::RollUp, ..row.sampled(levels) }
 }
 
 /// One value a day, reconciled.
