@@ -1,5 +1,7 @@
 //! The command line: what each command is called and takes, and which room it calls.
 
+mod backfill; // the past, with its progress
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -87,6 +89,8 @@ enum Command {
         #[arg(long)]
         publish: bool,
     },
+    /// History into the store; stops and resumes anywhere
+    Backfill(backfill::Arguments),
     /// Consent in the terminal
     Auth {
         /// Whose
@@ -160,6 +164,9 @@ fn act(arguments: Arguments) -> Result<(), Failed> {
         Command::Simulate { listen, seed, people } => runtime.block_on(simulate(listen, seed, people))?,
         Command::Fetch { user, methods, force, publish } => {
             runtime.block_on(fetch(config()?, user, Wanted { methods, force, ..Wanted::default() }, publish))?
+        }
+        Command::Backfill(what) => {
+            runtime.block_on(async { backfill::backfill(config()?, what, interrupted()?).await })?
         }
         Command::Auth { user } => runtime.block_on(auth(config()?, user))?,
         Command::Forget { user } => runtime.block_on(forget(config()?, user))?,
@@ -371,11 +378,13 @@ fn complain(error: &anyhow::Error) {
 }
 
 fn logger(arguments: &Arguments) {
-    // The demonstration prints what it does itself.
-    #[cfg(feature = "embedded")]
-    let calm = matches!(arguments.command, Some(Command::Demo { .. }));
-    #[cfg(not(feature = "embedded"))]
-    let calm = false;
+    // These print what they do themselves.
+    let calm = match arguments.command {
+        Some(Command::Backfill(_)) => true,
+        #[cfg(feature = "embedded")]
+        Some(Command::Demo { .. }) => true,
+        _ => false,
+    };
     let level = match (arguments.quiet || calm, arguments.verbose) {
         (true, 0) => "warn",
         (false, 0) => "info",

@@ -3,6 +3,7 @@
 
 mod asking; // requests and what belongs to each: quota, a fresh token, further pages
 mod outcome; // what a fetch answers, or why not
+mod past; // the days before, a few requests at a time
 mod told; // answers as readings, recorded
 mod trouble; // what fails for long is told once
 
@@ -14,6 +15,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use tokio::sync::{Mutex, watch};
 
 pub use outcome::{Outcome, Refusal};
+pub use past::{Next, Step, Tried};
 
 use self::asking::{Answer, patience, useless_to_ask_on};
 use self::trouble::Troubles;
@@ -276,14 +278,14 @@ impl Fetcher {
             let answer = self.ask(&member, ask, Lane::Live, patience(&answers)).await?;
             let context = self.context(&member, &answer.ask, None);
             if let Some(Ok(decoded)) = answer.pages.first().map(|page| decode(endpoint, page, &context)) {
-                let nothing = Profile { zone: None, name: None };
+                let nothing = Profile { zone: None, name: None, since: None };
                 read = decoded.profile.or(read).or(Some(nothing));
             }
             answers.push(answer);
         }
         if let Some(profile) = read {
             let fetched = self.household.clock.now();
-            let profile = StoredProfile { fetched, zone: profile.zone, name: profile.name };
+            let profile = StoredProfile { fetched, zone: profile.zone, name: profile.name, since: profile.since };
             self.household.store.set_profile(&member.person, &profile).await?;
         }
         Ok((with_token(self.known(&member.person).await?)?, answers))

@@ -161,6 +161,8 @@ pub struct Status {
     pub last_failure: Option<DateTime<Utc>>,
     /// Why it last failed; absent after a success.
     pub error: Option<String>,
+    /// Whether nothing is fetched by itself, because somebody said so.
+    pub paused: bool,
     /// The person's interval actions.
     pub actions: Vec<NextAction>,
 }

@@ -94,6 +94,8 @@ pub struct Mqtt {
     pub client_id: Option<String>,
     /// Whether values are published retained.
     pub retain: bool,
+    /// Whether commands are taken over MQTT.
+    pub commands: bool,
 }
 
 /// A certificate and its key, both in PEM files.
@@ -134,6 +136,8 @@ pub struct Upstream {
 pub struct History {
     /// Everything is asked again after so long, even where no device has synced.
     pub full_fetch_every: TimeDelta,
+    /// How many days of the past are fetched in the background after first consent; 0: none.
+    pub backfill_days: u16,
     /// Requests of one fetch side by side.
     pub parallel: usize,
     /// What is kept within a day, for people who say nothing else.
@@ -143,11 +147,13 @@ pub struct History {
 impl History {
     fn read(values: &Values) -> Result<History> {
         let seconds = values.number("history.full_fetch_every", 60..=30 * 86_400)?.unwrap_or(21_600);
+        let backfill_days = u16::try_from(values.number("history.backfill_days", 0..=3650)?.unwrap_or(90))?;
         let parallel = values.number("history.parallel", 1..=16)?.unwrap_or(4);
         let known = |key: &str| INTRADAY.contains(&key).then(|| key.to_owned());
         let metrics = values.list("history.intraday", known)?;
         let detail = values.read("history.detail_level", |level| parse_detail(level).ok())?;
         Ok(History {
+            backfill_days,
             full_fetch_every: TimeDelta::seconds(seconds),
             parallel: usize::try_from(parallel)?,
             intraday: Intraday { metrics, detail },
@@ -290,6 +296,7 @@ impl Mqtt {
             bridge_topic: values.read("mqtt.bridge_topic", address::topic)?,
             client_id: values.optional("mqtt.client_id", name)?,
             retain: values.flag("mqtt.retain")?,
+            commands: values.flag("mqtt.commands")?,
         };
         if address::overlap(&mqtt.topic, &mqtt.bridge_topic) {
             let key = if values.is_given("mqtt.bridge_topic") { "mqtt.bridge_topic" } else { "mqtt.topic" };

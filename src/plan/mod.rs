@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 pub use coverage::{Coverage, Seen};
 pub use keywords::{DETAIL_LEVELS, KEYWORDS, Keywords, parse_detail};
-pub use past::past;
+pub use past::{Past, past};
 
 use self::coverage::is_part;
 use self::days::{Chunk, chunks, open_before};

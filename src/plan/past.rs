@@ -3,11 +3,69 @@
 
 use std::cmp::Reverse;
 
+use chrono::{NaiveDate, TimeDelta};
+
 use super::days::{Chunk, past as chunks};
-use super::{Ask, Keywords, Known, Question, cheapest, granted, kept, question};
+use super::keywords::parse_date;
+use super::{Ask, BadRequest, Keywords, Known, Question, cheapest, granted, kept, question};
 use crate::metric::Group;
 use crate::upstream::Upstream;
 use crate::upstream::endpoint::{Endpoint, Span};
+
+/// What somebody wants of the past, as they wrote it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Past {
+    /// The first day; `None`: as far back as is usual.
+    pub from: Option<String>,
+    /// The last day; `None`: today.
+    pub to: Option<String>,
+    /// Only what tells of these metrics, by key; empty: everything.
+    pub metrics: Vec<String>,
+}
+
+impl Past {
+    /// The days that are meant, and whether all of it can be. `since`: the day from which the account exists; `usual`:
+    /// how many days it is where no first one is named.
+    pub fn days(
+        &self,
+        upstream: &Upstream,
+        today: NaiveDate,
+        since: Option<NaiveDate>,
+        usual: u16,
+    ) -> Result<Chunk, BadRequest> {
+        let last = self.to.as_deref().map_or(Ok(today), |to| parse_date("to", to, today))?;
+        let first = match self.from.as_deref() {
+            Some(from) => parse_date("from", from, today)?,
+            None => {
+                let usual = last - TimeDelta::days(i64::from(usual));
+                since.map_or(usual, |since| usual.max(since))
+            }
+        };
+        let wrong = |why: String| Err(BadRequest(why));
+        if last > today {
+            return wrong(format!("to: {last} has not come yet: today is {today}"));
+        }
+        if first > last {
+            return wrong(format!("the range is reversed: {first} comes after {last}"));
+        }
+        if let Some(since) = since.filter(|since| first < *since) {
+            return wrong(format!("from: {first} was before the account existed, which is since {since}"));
+        }
+        if (last - first).num_days() > 366 * 20 {
+            return wrong(format!("{first} to {last} is more than twenty years"));
+        }
+        let mut told: Vec<&str> = upstream.endpoints.iter().flat_map(Endpoint::gives).collect();
+        told.sort_unstable();
+        told.dedup();
+        match self.metrics.iter().find(|key| !told.contains(&key.as_str())) {
+            Some(key) => {
+                let title = upstream.title;
+                wrong(format!("metrics: {key:?} is nothing that {title} tells; allowed: {}", told.join(", ")))
+            }
+            None => Ok((first, last)),
+        }
+    }
+}
 
 /// What is newest first is counted in stretches of so many days.
 const STRETCH: i64 = 30;

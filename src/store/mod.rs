@@ -2,6 +2,7 @@
 //! speaks SQL; it knows no upstream and no destination.
 
 mod action;
+mod backfill;
 mod consent;
 mod coverage;
 mod engine;
@@ -16,6 +17,7 @@ mod samples;
 mod setting;
 mod trouble;
 mod window;
+mod wish;
 
 use std::path::Path;
 
@@ -28,12 +30,14 @@ use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use self::engine::Engine;
 use self::trouble::Doing;
 
+pub use backfill::{Order, Stretch};
 pub use consent::Consent;
 pub use history::{Cursor, Page, Selection};
 pub use person::{StoredAuth, StoredProfile, StoredStatus};
 pub use readings::Stored;
 pub use record::{Batch, Covered, Recorded};
 pub use window::Window;
+pub use wish::Wish;
 
 /// A connection on which statements run, usually that of a transaction.
 type Connection = AnyConnection;

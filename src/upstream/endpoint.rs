@@ -205,6 +205,8 @@ pub struct Profile {
     pub zone: Option<String>,
     /// For titles only, never for identifiers or topics.
     pub name: Option<String>,
+    /// The day from which the account exists.
+    pub since: Option<NaiveDate>,
 }
 
 /// A row that is asked by GET, of what trackers measure and may correct for a week: so long do watches keep what they

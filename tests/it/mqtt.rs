@@ -52,6 +52,7 @@ pub fn snapshot(person: &str, values: &[(&str, f64)]) -> Snapshot {
             last_success: None,
             last_failure: None,
             error: None,
+            paused: false,
             actions: Vec::new(),
         },
         quota: None,

@@ -113,6 +113,7 @@ mod tests {
                 last_success: Some(DateTime::UNIX_EPOCH),
                 last_failure: None,
                 error: None,
+                paused: false,
                 actions: vec![NextAction { representing: "sensors/fitbit/anna".into(), next: None }],
             },
             quota: Some(Quota { limit: 150, remaining: 148, reset: DateTime::UNIX_EPOCH, calls: Map::new() }),

@@ -87,7 +87,8 @@ CREATE TABLE profile (
     person  TEXT PRIMARY KEY,
     fetched BIGINT NOT NULL,
     zone    TEXT,
-    name    TEXT
+    name    TEXT,
+    since   TEXT
 );
 
 CREATE TABLE status (
@@ -128,6 +129,30 @@ CREATE TABLE action (
     representing TEXT,
     next         BIGINT,
     PRIMARY KEY (person, url)
+);
+
+-- What was asked for by command until it is withdrawn: `paused`, `reauthorize`.
+CREATE TABLE wish (
+    person TEXT NOT NULL,
+    wish   TEXT NOT NULL,
+    since  BIGINT NOT NULL,
+    PRIMARY KEY (person, wish)
+);
+
+-- Stretches of the past that are to be complete, and how far each has come.
+CREATE TABLE backfill (
+    person  TEXT NOT NULL,
+    first   TEXT NOT NULL,
+    last    TEXT NOT NULL,
+    metrics TEXT NOT NULL,
+    own     BIGINT NOT NULL,
+    began   BIGINT NOT NULL,
+    done    BIGINT NOT NULL,
+    todo    BIGINT,
+    until   BIGINT,
+    problem TEXT,
+    ended   BIGINT,
+    PRIMARY KEY (person, first, last, metrics)
 );
 
 CREATE TABLE consent (
