@@ -19,7 +19,7 @@ const ROOMS: &[&[&str]] = &[
     &["simulator", "broker"],
     &["web"],
     &["schedule", "sink"],
-    &["fetch"],
+    &["fetch", "import"],
     &["oauth"],
     &["household"],
     &["quota"],
@@ -28,7 +28,7 @@ const ROOMS: &[&[&str]] = &[
     &["plan"],
     &["upstream"],
     &["snapshot"],
-    &["reading"],
+    &["reading", "trend"],
     &["metric", "manifest", "clock"],
 ];
 
@@ -38,6 +38,8 @@ const NARROW: &[(&str, &[&str])] = &[
     ("store", &["snapshot", "reading", "metric"]),
     ("upstream", &["snapshot", "reading", "metric"]),
     ("simulator", &["web", "clock"]),
+    ("trend", &["metric"]),
+    ("import", &["oauth", "plugindata", "upstream", "reading"]),
     ("broker", &[]),
 ];
 
@@ -62,6 +64,11 @@ const PURE: &[&str] = &[
     "src/upstream/endpoint.rs",
     "src/upstream/decode.rs",
     "src/upstream/fitbit/",
+    "src/trend.rs",
+    "src/import/igor.rs",
+    "src/import/home_assistant.rs",
+    "src/import/token_file.rs",
+    "src/sink/influxdb/line.rs",
     "src/sink/mqtt/topic.rs",
     "src/sink/mqtt/payload.rs",
     "src/sink/mqtt/outbox.rs",
