@@ -61,7 +61,7 @@ pub struct Shown {
 impl Shown {
     /// Converts a reading, once, on its way out.
     pub fn new(reading: Reading, fetched: DateTime<Utc>, system: System) -> Shown {
-        let Reading { metric, value, at, source, mut beside } = reading;
+        let Reading { metric, value, at, source, mut beside, .. } = reading;
         let value = match value {
             Value::Number(number) => Value::Number(metric.unit.convert(number, system)),
             text => text,

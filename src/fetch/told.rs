@@ -13,6 +13,7 @@ use crate::metric::Zero;
 use crate::plan::{Ask, Plan};
 use crate::reading::Reading;
 use crate::snapshot::Device;
+use crate::store::Batch;
 use crate::upstream::Failure;
 use crate::upstream::decode::decode;
 use crate::upstream::endpoint::{At, Context, Decode, Decoded, Span};
@@ -60,8 +61,9 @@ impl Fetcher {
         keep_what_was_measured(&mut told.readings, &worn_before);
         self.keep_standing_values(member, &mut told.readings).await?;
         let now = self.household.clock.now();
-        store.record(&member.person, &told.readings, now).await?;
-        store.record(&member.person, &told.aside, now).await?;
+        for readings in [&told.readings, &told.aside] {
+            store.record(&member.person, &Batch { readings, covered: &[], asked: now }, now).await?;
+        }
         // An empty list erases nothing, like every empty answer.
         if let Some(devices) = told.devices.as_ref().filter(|devices| !devices.is_empty()) {
             store.set_devices(&member.person, devices).await?;

@@ -8,7 +8,8 @@ use crate::reading::Person;
 use crate::snapshot::{AuthState, Device};
 
 /// The tables of what is kept of a person, each with a column `person`.
-const OF_A_PERSON: [&str; 9] = ["reading", "auth", "profile", "status", "device", "quota", "call", "action", "consent"];
+const OF_A_PERSON: [&str; 11] =
+    ["reading", "series", "coverage", "auth", "profile", "status", "device", "quota", "call", "action", "consent"];
 
 /// The state of a person's consent as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,6 +216,11 @@ impl Store {
     /// `published` topics stay until they are cleared.
     pub async fn forget(&self, person: &Person) -> Result<()> {
         let mut transaction = self.write().await?;
+        sqlx::query("DELETE FROM sample WHERE series IN (SELECT id FROM series WHERE person = $1)")
+            .bind(person.as_str())
+            .execute(&mut *transaction)
+            .await
+            .context("forgetting a person in the store")?;
         for table in OF_A_PERSON {
             sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE person = $1")))
                 .bind(person.as_str())

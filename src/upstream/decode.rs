@@ -54,7 +54,8 @@ fn entries(
             match read(row, field, context) {
                 Ok(None) => {}
                 Ok(Some((metric, value, beside))) => {
-                    decoded.readings.push(Reading { metric, value, at: moment, source: source.clone(), beside });
+                    let source = source.clone();
+                    decoded.readings.push(Reading { metric, value, at: moment, source, beside, resolution: None });
                 }
                 Err(problem) => decoded.problems.push(format!("{} of {moment}: {problem}", field.metric)),
             }
@@ -300,7 +301,7 @@ pub fn tracker(devices: &[Device]) -> Vec<Reading> {
 
 /// A reading of the metric with this key; for decoders of shapes of their own.
 pub fn reading(key: &str, value: Value, at: Moment) -> Option<Reading> {
-    Some(Reading { metric: metric::find(key)?, value, at, source: None, beside: Map::new() })
+    Some(Reading { metric: metric::find(key)?, value, at, source: None, beside: Map::new(), resolution: None })
 }
 
 #[cfg(test)]
