@@ -1,6 +1,7 @@
 //! The command line: what each command is called and takes, and which room it calls.
 
 mod auth; // consent in the terminal
+mod export; // history out of the store
 mod import; // tokens of other programs
 
 use std::io::Write;
@@ -94,6 +95,8 @@ enum Command {
         /// Whose
         user: Person,
     },
+    /// History out of the store, to standard output
+    Export(export::Export),
     /// Take over tokens and client id from another program's file
     Import {
         /// Igor's database.xml, Home Assistant's .storage/core.config_entries, or fitbit-grafana's token file
@@ -172,6 +175,7 @@ fn act(arguments: Arguments) -> Result<(), Failed> {
             runtime.block_on(fetch(config()?, user, methods, publish))?
         }
         Command::Auth { user } => runtime.block_on(auth::auth(config()?, user))?,
+        Command::Export(wanted) => runtime.block_on(export::export(config()?, wanted))?,
         Command::Import { file, user } => import::import(&config()?, &file, user.as_ref())?,
         Command::Forget { user } => runtime.block_on(forget(config()?, user))?,
         Command::Manifest | Command::Completions { .. } => {}

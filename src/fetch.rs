@@ -3,6 +3,7 @@
 
 mod asking; // requests and what belongs to each: quota, a fresh token, further pages
 mod outcome; // what a fetch answers, or why not
+mod past; // what is told of days before today
 mod told; // answers as readings, recorded
 mod trouble; // what fails for long is told once
 

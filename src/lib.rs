@@ -42,6 +42,7 @@ pub mod import; // tokens of other programs
 pub mod fetch; // one person: plan → ask → decode → record → publish
 pub mod schedule; // interval actions
 pub mod sink; // where values go
+pub mod history; // reading back: what the store holds, in forms to take away
 pub mod web; // HTTP: guarded server, entry points, pages
 #[cfg(feature = "embedded")]
 pub mod broker; // the embedded broker

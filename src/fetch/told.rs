@@ -62,7 +62,8 @@ impl Fetcher {
         self.keep_standing_values(member, &mut told.readings).await?;
         let now = self.household.clock.now();
         for readings in [&told.readings, &told.aside] {
-            store.record(&member.person, &Batch { readings, covered: &[], asked: now }, now).await?;
+            let recorded = store.record(&member.person, &Batch { readings, covered: &[], asked: now }, now).await?;
+            self.tell_of_the_past(member, &recorded).await?;
         }
         // An empty list erases nothing, like every empty answer.
         if let Some(devices) = told.devices.as_ref().filter(|devices| !devices.is_empty()) {

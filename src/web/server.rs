@@ -1,6 +1,7 @@
 //! The HTTP server: tiny_http behind a guard that bounds what it leaves unbounded (header size, body size, slow
 //! clients, number of connections). Knows nothing of what is served.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -72,12 +73,20 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+    /// The body in its place, where it may be larger than memory: from where the file stands to its end.
+    pub file: Option<Arc<File>>,
 }
 
 impl Response {
     /// An answer of this type and body.
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Response {
-        Response { status, headers: vec![("Content-Type".into(), content_type.into())], body: body.into() }
+        let headers = vec![("Content-Type".into(), content_type.into())];
+        Response { status, headers, body: body.into(), file: None }
+    }
+
+    /// A good answer whose body is in a file.
+    pub fn file(content_type: &str, file: Arc<File>) -> Response {
+        Response { file: Some(file), ..Response::new(200, content_type, []) }
     }
 
     /// A JSON answer.
@@ -290,8 +299,19 @@ fn read_whole(wire: &mut tiny_http::Request) -> std::io::Result<Request> {
 }
 
 /// A field that would break the answer in two, or that tiny_http cannot send, makes it a 500.
-fn on_the_wire(response: Response, asked: &str) -> tiny_http::Response<std::io::Cursor<Vec<u8>>> {
-    let mut wire = tiny_http::Response::from_data(response.body).with_status_code(response.status);
+fn on_the_wire(response: Response, asked: &str) -> tiny_http::ResponseBox {
+    let fault = || {
+        let words = "This request met a fault in the program; its log says more.\n";
+        tiny_http::Response::from_string(words).with_status_code(500).boxed()
+    };
+    let mut wire = match response.file {
+        None => tiny_http::Response::from_data(response.body).boxed(),
+        Some(file) => match file.metadata().map(|about| usize::try_from(about.len())) {
+            Ok(Ok(length)) => tiny_http::Response::new(200.into(), Vec::new(), file, Some(length), None).boxed(),
+            _ => return fault(),
+        },
+    }
+    .with_status_code(response.status);
     let ours = [("Server".to_owned(), "fitbit2mqtt".to_owned())];
     for (name, value) in ours.iter().chain(&response.headers) {
         let sound = value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
@@ -300,8 +320,7 @@ fn on_the_wire(response: Response, asked: &str) -> tiny_http::Response<std::io::
             Ok(header) if sound => wire.add_header(header),
             _ => {
                 error!("the answer to {asked} has a header field {name} that cannot be sent");
-                let words = "This request met a fault in the program; its log says more.\n";
-                return tiny_http::Response::from_string(words).with_status_code(500);
+                return fault();
             }
         }
     }

@@ -84,6 +84,11 @@ impl Topics {
         self.of_person(person, &format!("device/{}", level(id)))
     }
 
+    /// Values of the past that were corrected or learned late; never retained.
+    pub fn history(&self, person: &Person) -> String {
+        self.of_person(person, "history")
+    }
+
     /// Whether `topic` is about this person.
     pub fn belongs_to(&self, person: &Person, topic: &str) -> bool {
         let values = self.values(person);
@@ -151,6 +156,7 @@ mod tests {
         assert_eq!(topics.auth(&anna), "fitbit2mqtt/user/anna/auth");
         assert_eq!(topics.status(&anna), "fitbit2mqtt/user/anna/status");
         assert_eq!(topics.quota(&anna), "fitbit2mqtt/user/anna/quota");
+        assert_eq!(topics.history(&anna), "fitbit2mqtt/user/anna/history");
         assert_eq!(topics.device(&anna, "2071"), "fitbit2mqtt/user/anna/device/2071");
     }
 
