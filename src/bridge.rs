@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::clock::Clock;
 use crate::config::{self, Action, Broker, Config, PersonAction};
-use crate::fetch::{Fetcher, Refusal};
+use crate::fetch::{Fetcher, Refusal, Rules};
 use crate::household::Household;
 use crate::oauth::OAuth;
 use crate::plugindata::{Plugindata, RunLock};
@@ -57,8 +57,8 @@ impl Parts {
         let redirect = config.http.public_url.join("/plugin/fitbit/auth2");
         let oauth = OAuth::new(Arc::clone(&household), http.clone(), config.upstreams.clone(), redirect);
         let oauth = Arc::new(oauth);
-        let night_starts = config.sleep.night_starts;
-        let fetcher = Fetcher::new(Arc::clone(&household), Arc::clone(&oauth), http, night_starts, sinks);
+        let rules = Rules { history: config.history.clone(), night_starts: config.sleep.night_starts };
+        let fetcher = Fetcher::new(Arc::clone(&household), Arc::clone(&oauth), http, rules, sinks);
         Ok(Parts { household, oauth, fetcher: Arc::new(fetcher) })
     }
 }

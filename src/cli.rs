@@ -171,8 +171,8 @@ fn act(arguments: Arguments) -> Result<(), Failed> {
             runtime.block_on(async { demo::demo(speed, seed, provider, interrupted()?).await })?
         }
         Command::Simulate { listen, seed, people } => runtime.block_on(simulate(listen, seed, people))?,
-        Command::Fetch { user, methods, force: _, publish } => {
-            runtime.block_on(fetch(config()?, user, methods, publish))?
+        Command::Fetch { user, methods, force, publish } => {
+            runtime.block_on(fetch(config()?, user, Wanted { methods, force, ..Wanted::default() }, publish))?
         }
         Command::Auth { user } => runtime.block_on(auth::auth(config()?, user))?,
         Command::Export(wanted) => runtime.block_on(export::export(config()?, wanted))?,
@@ -214,7 +214,7 @@ async fn simulate(listen: SocketAddr, seed: u64, people: u32) -> Result<()> {
     Ok(())
 }
 
-async fn fetch(config: Config, user: Person, methods: Vec<String>, publish: bool) -> Result<(), Failed> {
+async fn fetch(config: Config, user: Person, wanted: Wanted, publish: bool) -> Result<(), Failed> {
     let store = bridge::store(&config.data_dir).await?;
     let mqtt = match publish {
         true => Some(Arc::new(bridge::brief(&config.mqtt, &store).await?)),
@@ -222,7 +222,7 @@ async fn fetch(config: Config, user: Person, methods: Vec<String>, publish: bool
     };
     let sinks = mqtt.iter().map(|mqtt| Arc::clone(mqtt) as Arc<dyn Sink>).collect();
     let parts = Parts::new(&config, Clock::system(), store, sinks)?;
-    let outcome = parts.fetcher.fetch(&user, &Wanted { methods, ..Wanted::default() }).await;
+    let outcome = parts.fetcher.fetch(&user, &wanted).await;
     drop(parts);
     let published = match mqtt.and_then(Arc::into_inner) {
         Some(mqtt) => mqtt.finish(Duration::from_secs(20)).await.context("the broker did not take everything"),

@@ -11,16 +11,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Result;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveTime, Utc};
 use tokio::sync::{Mutex, watch};
 
 pub use outcome::{Outcome, Refusal};
 
 use self::asking::Answer;
 use self::trouble::Troubles;
+use crate::config::History;
 use crate::household::{Household, Member};
 use crate::oauth::OAuth;
-use crate::plan::{self, Ask, BadRequest, Known, Plan, Wanted};
+use crate::plan::{self, Ask, BadRequest, Coverage, Known, Plan, Probe, Wanted};
 use crate::reading::Person;
 use crate::snapshot::{Sink, Snapshot};
 use crate::store::StoredProfile;
@@ -28,12 +29,20 @@ use crate::upstream::Failure;
 use crate::upstream::decode::decode;
 use crate::upstream::endpoint::{Profile, Span};
 
+/// What is configured of every fetch.
+pub struct Rules {
+    /// `[history]`.
+    pub history: History,
+    /// A sleep session that starts at or after this hour and ends before midnight belongs to the next date.
+    pub night_starts: NaiveTime,
+}
+
 /// Fetches.
 pub struct Fetcher {
     household: Arc<Household>,
     oauth: Arc<OAuth>,
     http: reqwest::Client,
-    night_starts: chrono::NaiveTime,
+    rules: Rules,
     sinks: Vec<Arc<dyn Sink>>,
     /// One fetch at a time for each person.
     turns: Mutex<HashMap<Person, Arc<Mutex<()>>>>,
@@ -49,11 +58,11 @@ impl Fetcher {
         household: Arc<Household>,
         oauth: Arc<OAuth>,
         http: reqwest::Client,
-        night_starts: chrono::NaiveTime,
+        rules: Rules,
         sinks: Vec<Arc<dyn Sink>>,
     ) -> Fetcher {
         let (turns, paces, stopping) = (Mutex::default(), Mutex::default(), watch::Sender::new(false));
-        Fetcher { household, oauth, http, night_starts, sinks, turns, paces, troubles: Troubles::default(), stopping }
+        Fetcher { household, oauth, http, rules, sinks, turns, paces, troubles: Troubles::default(), stopping }
     }
 
     /// Fetches what is wanted of one person, records what is new and publishes the person's state, also after a failure.
@@ -175,13 +184,29 @@ impl Fetcher {
 
     /// The requests to make. Where they cannot be planned although the request alone could, the person's file is wrong.
     fn plan(&self, member: &Member, wanted: &Wanted) -> Result<Plan, Refusal> {
-        let known = known(member);
+        let known = self.what_is_known(member);
         plan::plan(member.upstream, &wanted_of(member, wanted), &known).map_err(|BadRequest(why)| {
             match plan::plan(member.upstream, wanted, &known) {
                 Ok(_) => Refusal::Setting(member.person.clone(), why),
                 Err(bad) => Refusal::Bad(bad),
             }
         })
+    }
+
+    fn what_is_known(&self, member: &Member) -> Known {
+        let user_id = member.file.token.as_ref().and_then(|token| token.user_id.clone());
+        Known {
+            now: self.household.clock.now(),
+            zone: member.zone,
+            today: member.today,
+            scopes: member.scopes(),
+            once_a_day: false,
+            user_id,
+            coverage: Coverage::default(),
+            probe: Probe::Unseen,
+            full_fetch_every: self.rules.history.full_fetch_every,
+            intraday: member.intraday(&self.rules.history.intraday),
+        }
     }
 
     /// What changes rarely, where it is due, before anything else: the profile says which day it is for the person.
@@ -194,7 +219,7 @@ impl Fetcher {
         for endpoint in rare.filter(|endpoint| member.profile_due && granted(endpoint.scope)) {
             // It answers no method until the plan says so.
             let (path, body, methods) = (endpoint.path.to_owned(), None, Vec::new());
-            let ask = Ask { endpoint, path, body, start, end, follow: false, methods };
+            let ask = Ask { endpoint, path, body, start, end, detail: None, follow: false, whole: true, methods };
             let answer = self.ask(&member, ask, &answers).await?;
             let context = self.context(&member, &answer.ask, None);
             if let Some(Ok(decoded)) = answer.pages.first().map(|page| decode(endpoint, page, &context)) {
@@ -223,10 +248,7 @@ fn wanted_of(member: &Member, wanted: &Wanted) -> Wanted {
     } else {
         wanted.methods.clone()
     };
-    Wanted { methods, keywords: member.keywords(&wanted.keywords) }
-}
-
-fn known(member: &Member) -> Known {
-    let user_id = member.file.token.as_ref().and_then(|token| token.user_id.clone());
-    Known { today: member.today, scopes: member.scopes(), once_a_day: false, user_id }
+    // What a request names is asked; what the file names, when it can have changed.
+    let force = wanted.force || !wanted.methods.is_empty();
+    Wanted { methods, keywords: member.keywords(&wanted.keywords), force }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use crate::clock::Clock;
 use crate::config::PersonAction;
 use crate::metric::System;
-use crate::plan::Keywords;
+use crate::plan::{Intraday, Keywords, parse_detail};
 use crate::plugindata::{PersonFile, Plugindata};
 use crate::quota::Quota;
 use crate::reading::Person;
@@ -284,6 +284,13 @@ impl Member {
     pub fn missing_scopes(&self) -> Vec<(&'static str, &'static str)> {
         let Some(granted) = self.scopes() else { return Vec::new() };
         self.upstream.scopes.iter().filter(|(scope, _)| !granted.iter().any(|name| name == scope)).copied().collect()
+    }
+
+    /// What is kept of each day: what the person's file says, else what the configuration does.
+    pub fn intraday(&self, usual: &Intraday) -> Intraday {
+        let level = self.file.keywords.get("detail_level").and_then(|level| parse_detail(level).ok());
+        let metrics = self.file.intraday.as_ref().unwrap_or(&usual.metrics).clone();
+        Intraday { metrics, detail: level.unwrap_or(usual.detail) }
     }
 
     /// The keywords of the person's file, which a request's own override.

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
-use crate::metric::{BESIDE_UNITS, Metric, System};
+use crate::metric::{BESIDE_UNITS, Metric, System, WHOLE};
 use crate::reading::{Moment, Person, Reading, Value};
 
 /// A place where values go.
@@ -68,6 +68,7 @@ impl Shown {
     /// Converts a reading, once, on its way out.
     pub fn new(reading: Reading, fetched: DateTime<Utc>, system: System) -> Shown {
         let Reading { metric, value, at, source, mut beside, .. } = reading;
+        beside.remove(WHOLE);
         let value = match value {
             Value::Number(number) => Value::Number(metric.unit.convert(number, system)),
             text => text,

@@ -13,13 +13,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use chrono::NaiveTime;
+use chrono::{NaiveTime, TimeDelta};
 use secrecy::SecretString;
 
 pub use self::action::{Action, PersonAction, expand};
 pub use self::address::{Address, Broker};
 use self::key::{UPSTREAMS, UpstreamRow};
 use self::settings::{Settings, Values};
+use crate::metric::INTRADAY;
+use crate::plan::{Intraday, parse_detail};
 
 /// The annotated sample: every key at its default.
 ///
@@ -44,6 +46,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// The addresses of every upstream.
     pub upstreams: Vec<Upstream>,
+    /// What is asked for, and how often.
+    pub history: History,
     /// Sleep.
     pub sleep: Sleep,
     /// Every `[[action]]`, as written; [`expand`] says who runs which.
@@ -123,6 +127,32 @@ pub struct Upstream {
     pub revoke_url: Option<Address>,
 }
 
+/// `[history]`.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// Everything is asked again after so long, even where no device has synced.
+    pub full_fetch_every: TimeDelta,
+    /// Requests of one fetch side by side.
+    pub parallel: usize,
+    /// What is kept within a day, for people who say nothing else.
+    pub intraday: Intraday,
+}
+
+impl History {
+    fn read(values: &Values) -> Result<History> {
+        let seconds = values.number("history.full_fetch_every", 60..=30 * 86_400)?.unwrap_or(21_600);
+        let parallel = values.number("history.parallel", 1..=16)?.unwrap_or(4);
+        let known = |key: &str| INTRADAY.contains(&key).then(|| key.to_owned());
+        let metrics = values.list("history.intraday", known)?;
+        let detail = values.read("history.detail_level", |level| parse_detail(level).ok())?;
+        Ok(History {
+            full_fetch_every: TimeDelta::seconds(seconds),
+            parallel: usize::try_from(parallel)?,
+            intraday: Intraday { metrics, detail },
+        })
+    }
+}
+
 /// `[sleep]`.
 #[derive(Debug, Clone)]
 pub struct Sleep {
@@ -191,6 +221,7 @@ impl Config {
             http: Http::read(values)?,
             mqtt: Mqtt::read(values)?,
             upstreams: UPSTREAMS.iter().map(|row| Upstream::read(values, row)).collect::<Result<_>>()?,
+            history: History::read(values)?,
             sleep: Sleep { night_starts: values.read("sleep.night_starts", address::hour)? },
             actions: settings.actions.iter().map(|values| Action::read(values, &template)).collect::<Result<_>>()?,
             clients: UPSTREAMS.iter().map(|row| Client::read(values, row)).collect::<Result<_>>()?,

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use super::{Fetcher, Refusal};
 use crate::household::Member;
 use crate::plan::{Ask, Plan};
+use crate::quota::Lane;
 use crate::upstream::client::Question;
 use crate::upstream::decode::decode;
 use crate::upstream::endpoint::Span;
@@ -233,7 +234,9 @@ impl Fetcher {
             if self.is_stopping() {
                 return Ok(Err(stopping()));
             }
-            if let Err(failure) = quota.take(&member.person, member.upstream, endpoint, member.today).await? {
+            if let Err(failure) =
+                quota.take(&member.person, member.upstream, endpoint, member.today, Lane::Live).await?
+            {
                 return Ok(Err(failure));
             }
             self.pace(member).await;

@@ -88,8 +88,8 @@ impl Fetcher {
     }
 
     pub(super) fn context(&self, member: &Member, ask: &Ask, height: Option<f64>) -> Context {
-        let (zone, day, today) = (member.zone, ask.start, member.today);
-        Context { zone, day, today, height, night_starts: self.night_starts }
+        let (zone, day, last, today) = (member.zone, ask.start, ask.end, member.today);
+        Context { zone, day, last, today, detail: ask.detail, height, night_starts: self.rules.night_starts }
     }
 }
 

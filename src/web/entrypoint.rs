@@ -224,7 +224,7 @@ impl Entrypoints {
 /// The parameters of a fetch: `user`, `methods`, `force` and keywords.
 pub fn read_fetch(parameters: &[(String, String)]) -> Result<(Person, Wanted), BadRequest> {
     let mut user = None;
-    let mut methods = Vec::new();
+    let (mut methods, mut force) = (Vec::new(), false);
     let mut keywords = BTreeMap::new();
     let mut seen = Vec::new();
     for (name, value) in parameters {
@@ -237,7 +237,7 @@ pub fn read_fetch(parameters: &[(String, String)]) -> Result<(Person, Wanted), B
             "methods" => {
                 methods = value.split(',').map(|name| name.trim().to_owned()).filter(|n| !n.is_empty()).collect()
             }
-            "force" if value == "true" || value == "false" => {}
+            "force" if value == "true" || value == "false" => force = value == "true",
             "force" => return Err(BadRequest(format!("force: {value:?} is not allowed; allowed: true, false"))),
             keyword if KEYWORDS.contains(&keyword) => {
                 keywords.insert(name.clone(), value.clone());
@@ -250,7 +250,7 @@ pub fn read_fetch(parameters: &[(String, String)]) -> Result<(Person, Wanted), B
             }
         }
     }
-    Ok((person(user)?, Wanted { methods, keywords }))
+    Ok((person(user)?, Wanted { methods, keywords, force }))
 }
 
 /// A person's name as a parameter.

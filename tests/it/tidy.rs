@@ -61,7 +61,7 @@ const PURE: &[&str] = &[
     "src/metric.rs",
     "src/reading.rs",
     "src/snapshot.rs",
-    "src/plan.rs",
+    "src/plan/",
     "src/upstream/endpoint.rs",
     "src/upstream/decode.rs",
     "src/upstream/fitbit/",
@@ -91,8 +91,7 @@ const DOING: &[&str] = &[
 ];
 
 /// Files above the limit of lines, and why.
-const LONG: &[(&str, &str)] =
-    &[("src/plan.rs", "one decision, from names to requests, whose parts are of use to nobody else")];
+const LONG: &[(&str, &str)] = &[];
 const MOST_LINES: usize = 400;
 
 fn root() -> &'static Path {
