@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 pub use self::form::Form;
 use crate::config::key::nearest;
 use crate::household::Member;
-use crate::metric::{self, METRICS, Metric};
+use crate::metric::{self, KEPT, METRICS, Metric};
 use crate::plan::BadRequest;
 use crate::sink::influxdb::line::line;
 use crate::store::{Cursor, Page, Selection, Store};
@@ -27,7 +27,7 @@ pub struct Wanted {
     to: Option<NaiveDate>,
     /// Empty: all.
     metrics: Vec<&'static Metric>,
-    /// Samples, too.
+    /// Samples and sleep levels, too.
     intraday: bool,
 }
 
@@ -46,6 +46,14 @@ impl Wanted {
         Ok(Wanted { from, to, metrics, intraday })
     }
 
+    /// Whether readings of this metric are wanted. What is only kept within a day is, where it is named or all of the day.
+    fn includes(&self, metric: &Metric) -> bool {
+        match self.metrics.is_empty() {
+            true => self.intraday || KEPT.iter().all(|kept| kept.key != metric.key),
+            false => self.metrics.iter().any(|wanted| wanted.key == metric.key),
+        }
+    }
+
     fn to(&self, member: &Member) -> NaiveDate {
         self.to.unwrap_or(member.today)
     }
@@ -58,7 +66,7 @@ fn date(name: &str, text: &str) -> Result<NaiveDate, BadRequest> {
 
 fn known(key: &str) -> Result<&'static Metric, BadRequest> {
     metric::find(key).ok_or_else(|| {
-        let names = || METRICS.iter().map(|metric| metric.key);
+        let names = || METRICS.iter().chain(KEPT).map(|metric| metric.key);
         let meant = nearest(key, names()).map(|meant| format!("did you mean {meant}? "));
         let names = names().collect::<Vec<_>>().join(", ");
         BadRequest(format!("metrics: {key:?} is no metric; {}allowed: {names}", meant.unwrap_or_default()))
@@ -86,7 +94,7 @@ pub async fn write(
         let mut pages = Pages::new(store, member, wanted, &wanted.metrics);
         while let Some(page) = pages.next().await? {
             let mut text = String::new();
-            for stored in page.readings {
+            for stored in page.readings.into_iter().filter(|stored| wanted.includes(stored.reading.metric)) {
                 match form {
                     Form::Csv => text.push_str(&form::row(member, stored)),
                     Form::Ndjson | Form::Json => text.push_str(&form::object(member, stored, true)),
@@ -108,7 +116,7 @@ async fn write_json(store: &Store, member: &Member, wanted: &Wanted, out: &mut (
     let (from, to) = (wanted.from, wanted.to(member));
     let mut text = format!("{{\"user\":\"{}\",\"from\":\"{from}\",\"to\":\"{to}\",\"series\":{{", member.person);
     let mut any = false;
-    for metric in METRICS.iter().filter(|metric| wanted.metrics.is_empty() || wanted.metrics.contains(metric)) {
+    for metric in METRICS.iter().chain(KEPT).filter(|metric| wanted.includes(metric)) {
         let (one, mut begun) = ([metric], false);
         let mut pages = Pages::new(store, member, wanted, &one);
         while let Some(page) = pages.next().await? {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::clock::Clock;
 use crate::config::PersonAction;
-use crate::metric::System;
+use crate::metric::{KEPT, System};
 use crate::plan::{Intraday, Keywords, parse_detail};
 use crate::plugindata::{PersonFile, Plugindata};
 use crate::quota::Quota;
@@ -255,10 +255,12 @@ impl Household {
 }
 
 impl Member {
-    /// Whether values of this metric are published: where the person chose any, those; and nothing that this upstream
-    /// cannot deliver, for that was measured before the person moved here, and will never be newer.
+    /// Whether values of this metric are published: where the person chose any, those; and nothing that is only kept, nor
+    /// what this upstream cannot deliver, for that was measured before the person moved here, and will never be newer.
     pub fn is_shown(&self, metric: &str) -> bool {
-        self.file.metrics.as_ref().is_none_or(|chosen| chosen.iter().any(|name| name == metric))
+        let chosen = self.file.metrics.as_ref().is_none_or(|chosen| chosen.iter().any(|name| name == metric));
+        chosen
+            && KEPT.iter().all(|kept| kept.key != metric)
             && self.upstream.endpoints.iter().any(|endpoint| endpoint.gives().contains(&metric))
     }
 

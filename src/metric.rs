@@ -154,9 +154,7 @@ pub static METRICS: &[Metric] = &[
 ];
 
 /// What is kept within a day and is nobody's newest value: in the store, and never published.
-pub static KEPT: &[Metric] = &[
-    row("sleep-level", "Sleep level", Text, Sleep, Nothing),
-];
+pub static KEPT: &[Metric] = &[row("sleep-level", "Sleep level", Text, Sleep, Nothing)];
 
 /// Units of stored values. Conversion happens once, on the way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

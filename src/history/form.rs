@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use crate::household::Member;
+use crate::metric::WHOLE;
 use crate::snapshot::{Shown, utc};
 use crate::store::Stored;
 
@@ -51,7 +52,7 @@ pub(super) const HEADER: &str = "user,metric,value,unit,dateTime,resolution,sour
 /// A row of a table, without its end; what stands beside a value is one JSON object in the last field.
 pub(super) fn row(member: &Member, stored: Stored) -> String {
     let (resolution, revision) = (stored.reading.resolution, stored.revision);
-    let shown = Shown::new(stored.reading, stored.fetched, member.system);
+    let shown = shown(member, stored);
     let beside = if shown.beside.is_empty() { String::new() } else { Json::Object(shown.beside).to_string() };
     [
         member.person.to_string(),
@@ -78,7 +79,7 @@ fn field(text: String) -> String {
 /// A reading as an object, as it is published; `named`: with whose it is and of what.
 pub(super) fn object(member: &Member, stored: Stored, named: bool) -> String {
     let (resolution, revision) = (stored.reading.resolution, stored.revision);
-    let shown = Shown::new(stored.reading, stored.fetched, member.system);
+    let shown = shown(member, stored);
     let mut object = Map::new();
     if named {
         object.insert("user".into(), member.person.as_str().into());
@@ -94,6 +95,14 @@ pub(super) fn object(member: &Member, stored: Stored, named: bool) -> String {
     }
     object.insert("revision".into(), revision.into());
     Json::Object(object).to_string()
+}
+
+/// As it is published, and with the upstream's whole entry, which is not.
+fn shown(member: &Member, stored: Stored) -> Shown {
+    let whole = stored.reading.beside.get(WHOLE).cloned();
+    let mut shown = Shown::new(stored.reading, stored.fetched, member.system);
+    shown.beside.extend(whole.map(|whole| (WHOLE.to_owned(), whole)));
+    shown
 }
 
 #[cfg(test)]

@@ -123,7 +123,8 @@ pub(super) fn check(name: &str, value: &str, known: &Known) -> Result<(), BadReq
 
 /// A level of detail by its name.
 pub fn parse_detail(name: &str) -> Result<Resolution, BadRequest> {
-    let found = DETAIL_LEVELS.iter().find(|level| **level == name).and_then(|level| level.replace("sec", "s").parse().ok());
+    let found =
+        DETAIL_LEVELS.iter().find(|level| **level == name).and_then(|level| level.replace("sec", "s").parse().ok());
     found.ok_or_else(|| BadRequest(format!("{name:?} is not allowed; allowed: {}", DETAIL_LEVELS.join(", "))))
 }
 

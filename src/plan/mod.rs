@@ -285,7 +285,14 @@ impl Found {
         }
         if let Some(group) = groups(upstream).into_iter().find(|group| group.name() == name) {
             let keywords = GROUP_KEYWORDS;
-            return Ok(Found { method: None, group: Some(group), keywords, data: false, series: false, sampled: false });
+            return Ok(Found {
+                method: None,
+                group: Some(group),
+                keywords,
+                data: false,
+                series: false,
+                sampled: false,
+            });
         }
         let groups = groups(upstream).into_iter().map(Group::name);
         let mut known: Vec<_> = groups.chain(upstream.methods.iter().map(|method| method.name)).collect();
@@ -313,7 +320,8 @@ const WITHIN: &str = "/intraday";
 fn resource(upstream: &'static Upstream, keywords: &Keywords, sampled: bool) -> Result<&'static Endpoint, BadRequest> {
     let of_days = |endpoint: &&Endpoint| matches!(endpoint.span, Span::Range(_));
     let within = |endpoint: &&Endpoint| !endpoint.levels.is_empty();
-    let series = || upstream.endpoints.iter().filter(|endpoint| if sampled { within(endpoint) } else { of_days(endpoint) });
+    let series =
+        || upstream.endpoints.iter().filter(|endpoint| if sampled { within(endpoint) } else { of_days(endpoint) });
     let named = keywords.get("resource").map(|name| name.trim_start_matches('/'));
     // Those within a day have the same names, and one more word.
     let named = named.map(|name| match sampled {

@@ -240,9 +240,11 @@ pub fn moment(row: &Json, at: &At, context: &Context) -> Result<(Moment, Option<
     let find = |at: &str| pointer(row, at).ok_or_else(|| format!("an entry has no {at:?}"));
     let moment = match at {
         At::Window => {
-            let (start, end) = (instant(row.get("startTime"), None, context)?, instant(row.get("endTime"), None, context)?);
+            let (start, end) =
+                (instant(row.get("startTime"), None, context)?, instant(row.get("endTime"), None, context)?);
             let seconds = u32::try_from((end - start).num_seconds()).unwrap_or_default();
-            let resolution = Resolution::of_seconds(seconds).ok_or_else(|| format!("the window at {start} has no length"))?;
+            let resolution =
+                Resolution::of_seconds(seconds).ok_or_else(|| format!("the window at {start} has no length"))?;
             return Ok((Moment::Time(start), Some(resolution)));
         }
         At::Sampled(at, resolution) => {
@@ -326,7 +328,15 @@ mod tests {
     fn context() -> Context {
         let day = "2026-11-20".parse().expect("date");
         let night_starts = NaiveTime::from_hms_opt(18, 0, 0).expect("time");
-        Context { zone: chrono_tz::Europe::Amsterdam, day, last: day, today: day, detail: None, height: None, night_starts }
+        Context {
+            zone: chrono_tz::Europe::Amsterdam,
+            day,
+            last: day,
+            today: day,
+            detail: None,
+            height: None,
+            night_starts,
+        }
     }
 
     #[test]

@@ -57,10 +57,12 @@ pub fn interrupted(mut stretches: Vec<Stretch>, mut wakings: Vec<Stretch>) -> Ve
 pub fn readings(stretches: &[Stretch], decoded: &mut Decoded) {
     for stretch in stretches {
         let value = Value::Text(stretch.level.to_owned());
-        decoded.readings.extend(decode::reading("sleep-level", value, Moment::Time(stretch.start)).map(|mut reading| {
-            reading.beside.insert("seconds".into(), Json::from(stretch.seconds));
-            reading
-        }));
+        decoded.readings.extend(decode::reading("sleep-level", value, Moment::Time(stretch.start)).map(
+            |mut reading| {
+                reading.beside.insert("seconds".into(), Json::from(stretch.seconds));
+                reading
+            },
+        ));
     }
 }
 

@@ -209,10 +209,20 @@ fn where_read(row: &Endpoint, answer: Json) -> Json {
         _ => "",
     };
     Json::Object(
-        [list, "sleep", "activities", "user", "dataPoints", "rollupDataPoints", "pairedDevices", "hrv", "activities-steps-intraday"]
-            .iter()
-            .map(|key| ((*key).to_owned(), answer.clone()))
-            .collect(),
+        [
+            list,
+            "sleep",
+            "activities",
+            "user",
+            "dataPoints",
+            "rollupDataPoints",
+            "pairedDevices",
+            "hrv",
+            "activities-steps-intraday",
+        ]
+        .iter()
+        .map(|key| ((*key).to_owned(), answer.clone()))
+        .collect(),
     )
 }
 

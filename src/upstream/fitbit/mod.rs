@@ -48,8 +48,7 @@ const LIST: &[&str] = &["after_date", "before_date", "sort", "limit", "offset", 
 const NONE: &[&str] = &["user_id"];
 const DETAIL: &[&str] =
     &["date", "base_date", "end_date", "period", "detail_level", "start_time", "end_time", "user_id"];
-const DETAIL_OF: &[&str] =
-    &["resource", "base_date", "detail_level", "start_time", "end_time", "user_id"];
+const DETAIL_OF: &[&str] = &["resource", "base_date", "detail_level", "start_time", "end_time", "user_id"];
 
 const fn metrics(name: &'static str, endpoints: &'static [&'static str], keywords: &'static [&'static str]) -> Method {
     Method { name, endpoints, keywords, data: false, series: false }

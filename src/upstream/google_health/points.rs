@@ -68,10 +68,7 @@ pub fn zone_windows(body: &Json, context: &Context) -> Result<Decoded, Failure> 
     zones(body, |row| decode::moment(row, &At::Window, context))
 }
 
-fn zones(
-    body: &Json,
-    at: impl Fn(&Json) -> Result<(Moment, Option<Resolution>), String>,
-) -> Result<Decoded, Failure> {
+fn zones(body: &Json, at: impl Fn(&Json) -> Result<(Moment, Option<Resolution>), String>) -> Result<Decoded, Failure> {
     const ZONES: &[(&str, &str)] = &[
         ("fat-burn-zone-minutes", "sumInFatBurnHeartZone"),
         ("cardio-zone-minutes", "sumInCardioHeartZone"),
@@ -85,8 +82,10 @@ fn zones(
         };
         let mut total = 0.0;
         for (key, zone) in ZONES {
-            match decode::number(pointer(row, &format!("/activeZoneMinutes/{zone}")).unwrap_or(&Json::Null), Unit::Minute)
-            {
+            match decode::number(
+                pointer(row, &format!("/activeZoneMinutes/{zone}")).unwrap_or(&Json::Null),
+                Unit::Minute,
+            ) {
                 Ok(Some(minutes)) if minutes > 0.0 => {
                     total += minutes;
                     add(key, minutes);

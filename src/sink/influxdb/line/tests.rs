@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Map, json};
 
 use super::*;
-use crate::metric::{METRICS, find};
+use crate::metric::{KEPT, METRICS, find};
 use crate::reading::Resolution;
 
 fn reading(key: &str, value: Value, at: &str, source: Option<&str>, beside: Json) -> Reading {
@@ -51,12 +51,20 @@ fn a_sample_belongs_to_another_measurement_than_the_day() {
 }
 
 #[test]
+fn a_stretch_of_sleep_has_its_level_as_a_tag() {
+    let deep = Value::Text("deep".into());
+    let deep = reading("sleep-level", deep, "2026-11-19T02:12:00+01:00", None, json!({"seconds": 930}));
+    let expected = "SleepLevels,level=deep,user=anna sleep-level=\"deep\",sleep-level-seconds=930 1795050720000000000";
+    assert_eq!(said(&deep), expected);
+}
+
+#[test]
 fn only_the_contracts_measurements_are_written() {
     const NAMES: &str = "Body Activity Calories_Intraday Distance_Intraday Steps_Intraday BreathingRate HRZones RestingHR \
                          HeartRate_Intraday HRV HRV_Intraday SPO2 SPO2_Intraday CardioScore SleepSummary SleepLevels \
                          TempSkin TempCore DeviceBatteryLevel Workout Floors_Intraday Elevation_Intraday \
                          ActiveZoneMinutes_Intraday Nutrition Rhythm Plus";
-    for metric in METRICS {
+    for metric in METRICS.iter().chain(KEPT) {
         for intraday in [false, true] {
             let name = measurement(metric, intraday);
             assert!(NAMES.split_whitespace().any(|known| known == name), "{name} for {}", metric.key);
