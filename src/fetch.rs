@@ -11,23 +11,27 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Result;
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use tokio::sync::{Mutex, watch};
 
 pub use outcome::{Outcome, Refusal};
 
-use self::asking::Answer;
+use self::asking::{Answer, patience, useless_to_ask_on};
 use self::trouble::Troubles;
 use crate::config::History;
 use crate::household::{Household, Member};
 use crate::oauth::OAuth;
 use crate::plan::{self, Ask, BadRequest, Coverage, Known, Plan, Probe, Wanted};
+use crate::quota::Lane;
 use crate::reading::Person;
 use crate::snapshot::{Sink, Snapshot};
 use crate::store::StoredProfile;
 use crate::upstream::Failure;
 use crate::upstream::decode::decode;
-use crate::upstream::endpoint::{Profile, Span};
+use crate::upstream::endpoint::{Endpoint, Measured, Profile, Span};
+
+/// A live fetch that names no days looks no further back.
+const RECENT: TimeDelta = TimeDelta::days(60);
 
 /// What is configured of every fetch.
 pub struct Rules {
@@ -90,9 +94,10 @@ impl Fetcher {
     }
 
     async fn fetch_in_turn(&self, person: &Person, wanted: &Wanted) -> Result<Outcome, Refusal> {
+        let asked = self.household.clock.now();
         let member = self.known(person).await?;
         // A request that is wrong is wrong whoever it is for, and costs nothing.
-        self.plan(&member, wanted)?;
+        let everything = self.plan(&member, wanted, &self.nothing_known(&member))?;
         let member = with_token(member)?;
         if member.is_moving() {
             let why = member.must_connect();
@@ -101,9 +106,17 @@ impl Fetcher {
             return Err(Refusal::Failed(person.clone(), Failure::ConsentLost(why)));
         }
         let (member, mut answers) = self.profile_first(member).await?;
-        let plan = self.plan(&member, wanted)?;
+        let mut known = self.what_is_known(&member, everything.range.map(|(start, _)| start)).await?;
+        let force = wanted_of(&member, wanted).force;
+        if !force {
+            self.probe(&member, &everything, &mut known, &mut answers).await?;
+        }
+        let plan = self.plan(&member, wanted, &known)?;
         self.ask_all(&member, &plan, &mut answers).await?;
-        let told = self.decode_all(&member, &plan, &answers).await?;
+        let mut told = self.decode_all(&member, known, &answers, asked).await?;
+        if plan.series && !force {
+            told.readings.extend(self.remembered(&member, &plan).await?);
+        }
         if answers.iter().any(|answer| !answer.pages.is_empty()) {
             self.oauth.works(&member).await;
         }
@@ -113,7 +126,10 @@ impl Fetcher {
             self.publish(person).await;
             return Err(Refusal::Stopping);
         }
-        self.household.store.note_fetch(person, outcome.fetched, outcome.error().as_deref()).await?;
+        // Where nothing had to be asked, nothing is known of the upstream's health either.
+        if outcome.calls > 0 || outcome.error().is_some() {
+            self.household.store.note_fetch(person, outcome.fetched, outcome.error().as_deref()).await?;
+        }
         self.troubles.tell(person, &outcome);
         let snapshot = self.publish(person).await;
         outcome.finish(&self.household, &member, snapshot).await
@@ -183,17 +199,17 @@ impl Fetcher {
     }
 
     /// The requests to make. Where they cannot be planned although the request alone could, the person's file is wrong.
-    fn plan(&self, member: &Member, wanted: &Wanted) -> Result<Plan, Refusal> {
-        let known = self.what_is_known(member);
-        plan::plan(member.upstream, &wanted_of(member, wanted), &known).map_err(|BadRequest(why)| {
-            match plan::plan(member.upstream, wanted, &known) {
+    fn plan(&self, member: &Member, wanted: &Wanted, known: &Known) -> Result<Plan, Refusal> {
+        plan::plan(member.upstream, &wanted_of(member, wanted), known).map_err(|BadRequest(why)| {
+            match plan::plan(member.upstream, wanted, known) {
                 Ok(_) => Refusal::Setting(member.person.clone(), why),
                 Err(bad) => Refusal::Bad(bad),
             }
         })
     }
 
-    fn what_is_known(&self, member: &Member) -> Known {
+    /// What a plan has to know of a person of whom nothing was ever asked.
+    fn nothing_known(&self, member: &Member) -> Known {
         let user_id = member.file.token.as_ref().and_then(|token| token.user_id.clone());
         Known {
             now: self.household.clock.now(),
@@ -209,6 +225,44 @@ impl Fetcher {
         }
     }
 
+    /// The same with what was asked of the days that a plan can be about: from `from`, and those of a live fetch.
+    async fn what_is_known(&self, member: &Member, from: Option<NaiveDate>) -> Result<Known> {
+        let recent = member.today - RECENT;
+        let from = from.map_or(recent, |from| from.min(recent));
+        let rows = self.household.store.coverage(&member.person, member.upstream.provider, from).await?;
+        Ok(Known { coverage: Coverage::new(rows, member.zone), ..self.nothing_known(member) })
+    }
+
+    /// A look at the devices, where anything that a tracker measures is wanted: whether one has synced.
+    async fn probe(
+        &self,
+        member: &Member,
+        everything: &Plan,
+        known: &mut Known,
+        answers: &mut Vec<Answer>,
+    ) -> Result<(), Refusal> {
+        let devices = |endpoint: &&Endpoint| endpoint.gives().contains(&"tracker-last-sync");
+        let Some(endpoint) = member.upstream.endpoints.iter().find(devices) else { return Ok(()) };
+        let worth = |ask: &Ask| ask.endpoint.measured == Measured::Tracker || ask.endpoint.name == endpoint.name;
+        if !plan::granted(endpoint, known) || !everything.asks.iter().any(worth) {
+            return Ok(());
+        }
+        // It answers no method until the plan says so.
+        let (path, body, methods) = (endpoint.path.to_owned(), None, Vec::new());
+        let (start, end) = (member.today, member.today);
+        let ask = Ask { endpoint, path, body, start, end, detail: None, follow: false, whole: true, methods };
+        let answer = match useless_to_ask_on(answers) {
+            Some(failure) => Answer::failed(ask, failure),
+            None => self.ask(member, ask, Lane::Live, patience(answers)).await?,
+        };
+        let context = self.context(member, &answer.ask, None);
+        if let Some(Ok(decoded)) = answer.pages.first().map(|page| decode(endpoint, page, &context)) {
+            known.probe = Probe::of(&decoded.devices.unwrap_or_default());
+        }
+        answers.push(answer);
+        Ok(())
+    }
+
     /// What changes rarely, where it is due, before anything else: the profile says which day it is for the person.
     async fn profile_first(&self, member: Member) -> Result<(Member, Vec<Answer>), Refusal> {
         let granted = |scope: &str| member.scopes().is_none_or(|scopes| scopes.iter().any(|name| name == scope));
@@ -220,7 +274,7 @@ impl Fetcher {
             // It answers no method until the plan says so.
             let (path, body, methods) = (endpoint.path.to_owned(), None, Vec::new());
             let ask = Ask { endpoint, path, body, start, end, detail: None, follow: false, whole: true, methods };
-            let answer = self.ask(&member, ask, &answers).await?;
+            let answer = self.ask(&member, ask, Lane::Live, patience(&answers)).await?;
             let context = self.context(&member, &answer.ask, None);
             if let Some(Ok(decoded)) = answer.pages.first().map(|page| decode(endpoint, page, &context)) {
                 let nothing = Profile { zone: None, name: None };

@@ -10,7 +10,7 @@ use crate::store::Recorded;
 impl Fetcher {
     /// Tells every destination of what was recorded of days before today, and of what has a newer value beside it
     /// already; samples are too many to be told. A destination that fails is told of in the log: the store has it all.
-    pub async fn tell_of_the_past(&self, member: &Member, recorded: &[Recorded<'_>]) -> Result<()> {
+    pub(super) async fn tell_of_the_past(&self, member: &Member, recorded: &[Recorded<'_>]) -> Result<()> {
         if self.sinks.is_empty() {
             return Ok(());
         }

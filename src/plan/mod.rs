@@ -17,10 +17,11 @@ pub use past::past;
 use self::coverage::is_part;
 use self::days::{Chunk, chunks, open_before};
 use self::keywords::{Named, check, parse_date, times};
-
 use crate::metric::Group;
-use crate::reading::Resolution;
+use crate::reading::{Moment, Resolution};
+use crate::snapshot::Device;
 use crate::upstream::Upstream;
+use crate::upstream::decode::tracker;
 use crate::upstream::endpoint::{At, Decode, Endpoint, Method, Span, Verb};
 
 /// What is wanted of one person.
@@ -75,6 +76,17 @@ pub enum Probe {
     Unseen,
     /// The tracker that synced last did so then.
     Synced(DateTime<Utc>),
+}
+
+impl Probe {
+    /// What these devices say.
+    pub fn of(devices: &[Device]) -> Probe {
+        let times = tracker(devices).into_iter().filter_map(|reading| match reading.at {
+            Moment::Time(time) => Some(time.to_utc()),
+            Moment::Date(_) => None,
+        });
+        times.max().map_or(Probe::Unseen, Probe::Synced)
+    }
 }
 
 /// The requests to make.
@@ -343,7 +355,8 @@ fn resource(upstream: &'static Upstream, keywords: &Keywords, sampled: bool) -> 
     })
 }
 
-fn granted(endpoint: &Endpoint, known: &Known) -> bool {
+/// Whether the person granted what this endpoint needs.
+pub fn granted(endpoint: &Endpoint, known: &Known) -> bool {
     known.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == endpoint.scope))
 }
 
