@@ -108,6 +108,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn a_mean_lies_among_its_values_and_no_day_before_the_first_matters(
             values in prop::collection::vec((0u64..90, 1.0f64..200.0), 0..60),
