@@ -1,6 +1,9 @@
 //! The command line: what each command is called and takes, and which room it calls.
 
+mod auth; // consent in the terminal
 mod backfill; // the past, with its progress
+mod export; // history out of the store
+mod import; // tokens of other programs
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -20,7 +23,6 @@ use crate::config::Config;
 use crate::demo;
 use crate::fetch::Refusal;
 use crate::manifest;
-use crate::oauth::ConsentError;
 use crate::plan::Wanted;
 use crate::plugindata::RunLock;
 use crate::reading::Person;
@@ -96,6 +98,16 @@ enum Command {
         /// Whose
         user: Person,
     },
+    /// History out of the store, to standard output
+    Export(export::Export),
+    /// Take over tokens and client id from another program's file
+    Import {
+        /// Igor's database.xml, Home Assistant's .storage/core.config_entries, or fitbit-grafana's token file
+        file: PathBuf,
+        /// Only this person; where the file has one account, this is who it is
+        #[arg(long, value_name = "U")]
+        user: Option<Person>,
+    },
     /// Revoke, delete tokens and history, clear every topic of a person
     Forget {
         /// Whom
@@ -168,7 +180,9 @@ fn act(arguments: Arguments) -> Result<(), Failed> {
         Command::Backfill(what) => {
             runtime.block_on(async { backfill::backfill(config()?, what, interrupted()?).await })?
         }
-        Command::Auth { user } => runtime.block_on(auth(config()?, user))?,
+        Command::Auth { user } => runtime.block_on(auth::auth(config()?, user))?,
+        Command::Export(wanted) => runtime.block_on(export::export(config()?, wanted))?,
+        Command::Import { file, user } => import::import(&config()?, &file, user.as_ref())?,
         Command::Forget { user } => runtime.block_on(forget(config()?, user))?,
         Command::Manifest | Command::Completions { .. } => {}
     }
@@ -226,69 +240,6 @@ async fn fetch(config: Config, user: Person, wanted: Wanted, publish: bool) -> R
     })?;
     print(&format!("{:#}\n", outcome.json()))?;
     Ok(published?)
-}
-
-async fn auth(config: Config, user: Person) -> Result<()> {
-    let store = bridge::store(&config).await?;
-    let parts = Parts::new(&config, Clock::system(), store, Vec::new())?;
-    parts.household.plugindata.create(&user)?;
-    let member = parts.household.member(&user).await?.context("the person's folder is gone")?;
-    let before = member.file.token.as_ref().map(|token| token.expires_at);
-    let address = parts.oauth.begin(&member).await?;
-    eprintln!("Open this address in a browser, on any device, and consent as {user}:\n");
-    print(&format!("{address}\n"))?;
-    eprintln!("\nThen paste the address of the page it ended on (also if that page could not be shown):");
-    let (sender, mut lines) = tokio::sync::mpsc::channel(1);
-    // Reading standard input cannot be interrupted, so it has a thread of its own.
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lines().map_while(|line| line.ok()) {
-            if sender.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    let mut ended = false;
-    loop {
-        let line = tokio::select! {
-            line = lines.recv(), if !ended => line,
-            () = tokio::time::sleep(Duration::from_secs(1)) => {
-                // A running bridge may have received the redirect itself.
-                let member = parts.household.member(&user).await?.context("the person's folder is gone")?;
-                if member.file.token.as_ref().is_some_and(|token| Some(token.expires_at) != before) {
-                    eprintln!("{user} is connected.");
-                    return Ok(());
-                }
-                if ended {
-                    bail!("no address of a consent was pasted, so {user} is not connected");
-                }
-                continue;
-            }
-        };
-        let Some(line) = line else {
-            ended = true;
-            continue;
-        };
-        if line.trim().is_empty() {
-            continue;
-        }
-        let connected = match parts.oauth.paste(&line, &user).await {
-            Ok(connected) => connected,
-            // Nothing is lost yet: the next paste may be the right one.
-            Err(error @ ConsentError::Missing(_)) => {
-                eprintln!("That is not it: {error}.");
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        eprintln!("{} is connected.", connected.person);
-        if let Some(warning) = connected.warning {
-            eprintln!("Mind: {warning}.");
-        }
-        for (scope, gives) in connected.missing {
-            eprintln!("Not allowed: {scope} ({gives}); connect again to add it.");
-        }
-        return Ok(());
-    }
 }
 
 async fn forget(config: Config, user: Person) -> Result<()> {

@@ -3,6 +3,7 @@
 
 mod asking; // requests and what belongs to each: quota, a fresh token, further pages
 mod outcome; // what a fetch answers, or why not
+mod history; // what destinations are told of days before today
 mod past; // the days before, a few requests at a time
 mod told; // answers as readings, recorded
 mod trouble; // what fails for long is told once

@@ -6,16 +6,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
+use serde_json::{Map, Value as Json};
 
 use crate::clock::Clock;
 use crate::config::PersonAction;
-use crate::metric::System;
+use crate::metric::{KEPT, System};
 use crate::plan::{Intraday, Keywords, parse_detail};
 use crate::plugindata::{PersonFile, Plugindata};
 use crate::quota::Quota;
 use crate::reading::Person;
 use crate::snapshot::{Auth, AuthState, NextAction, Shown, Snapshot, Status, utc};
-use crate::store::{Store, StoredAuth, Wish};
+use crate::store::{Selection, Store, Stored, StoredAuth, Wish};
+use crate::trend;
 use crate::upstream::{self, UPSTREAMS, Upstream};
 
 /// A consent that ends is warned of this long before.
@@ -164,14 +166,25 @@ impl Household {
 
     /// The newest values of a person, converted for them and reduced to the metrics they chose.
     pub async fn values(&self, member: &Member) -> Result<Vec<Shown>> {
-        let chosen =
-            |key: &str| member.file.metrics.as_ref().is_none_or(|chosen| chosen.iter().any(|name| name == key));
         let newest = self.store.newest(&member.person).await?;
-        // What this upstream cannot deliver was measured before the person moved here, and will never be newer.
-        let delivered = |key: &str| member.upstream.endpoints.iter().any(|endpoint| endpoint.gives().contains(&key));
-        let shown = newest.into_iter().filter(|stored| chosen(stored.reading.metric.key));
-        let shown = shown.filter(|stored| delivered(stored.reading.metric.key));
-        Ok(shown.map(|stored| Shown::new(stored.reading, stored.fetched, member.system)).collect())
+        let shown = newest.into_iter().filter(|stored| member.is_shown(stored.reading.metric.key));
+        let mut shown: Vec<_> = shown.map(|stored| Shown::new(stored.reading, stored.fetched, member.system)).collect();
+        for value in shown.iter_mut().filter(|shown| trend::METRICS.contains(&shown.metric.key)) {
+            let trend = self.trend(member, value).await?;
+            value.beside.insert("trend".into(), trend.into());
+        }
+        Ok(shown)
+    }
+
+    /// Where a value is going, by what the store has of the days before it.
+    async fn trend(&self, member: &Member, value: &Shown) -> Result<Map<String, Json>> {
+        let (metric, to) = (value.metric, value.at.date());
+        let selection = Selection { from: trend::first_day(to), to, metrics: &[metric], intraday: false };
+        // Some weeks of one metric are few.
+        let page = self.store.history(&member.person, &selection, None, usize::from(u16::MAX)).await?;
+        let number = |stored: &Stored| Some((stored.reading.at.date(), stored.reading.value.number()?));
+        let values: Vec<_> = page.readings.iter().filter_map(number).collect();
+        Ok(trend::trend(to, &values, metric.unit, member.system))
     }
 
     /// Everything that is published of a person.
@@ -252,6 +265,15 @@ impl Household {
 }
 
 impl Member {
+    /// Whether values of this metric are published: where the person chose any, those; and nothing that is only kept, nor
+    /// what this upstream cannot deliver, for that was measured before the person moved here, and will never be newer.
+    pub fn is_shown(&self, metric: &str) -> bool {
+        let chosen = self.file.metrics.as_ref().is_none_or(|chosen| chosen.iter().any(|name| name == metric));
+        chosen
+            && KEPT.iter().all(|kept| kept.key != metric)
+            && self.upstream.endpoints.iter().any(|endpoint| endpoint.gives().contains(&metric))
+    }
+
     /// Whether the token is of another upstream than the person's present one: no scope of it is one of this one's.
     pub fn is_moving(&self) -> bool {
         let ours = |scope: &String| self.upstream.scopes.iter().any(|(name, _)| name == scope);

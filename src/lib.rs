@@ -27,6 +27,7 @@ pub mod bridge; // builds the parts, starts them, stops them in order
 pub mod metric; // the catalogue: one row per metric
 pub mod reading; // one value of one metric of one person at one time
 pub mod snapshot; // what is known of a person, ready to go out; `trait Sink`
+pub mod trend; // where a value is going
 pub mod clock; // the one clock
 pub mod config; // the TOML file and the environment as checked values
 pub mod manifest; // the plugin as a host sees it: entry points, action template
@@ -38,10 +39,12 @@ pub mod store; // what the bridge remembers
 pub mod household; // who the people are: files and store together
 pub mod quota; // what may be asked now
 pub mod oauth; // consent and fresh tokens
+pub mod import; // tokens of other programs
 pub mod fetch; // one person: plan → ask → decode → record → publish
 pub mod backfill; // the past, in the background
 pub mod schedule; // interval actions
 pub mod sink; // where values go
+pub mod history; // reading back: what the store holds, in forms to take away
 pub mod web; // HTTP: guarded server, entry points, pages
 #[cfg(feature = "embedded")]
 pub mod broker; // the embedded broker

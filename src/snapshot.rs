@@ -16,6 +16,12 @@ pub trait Sink: Send + Sync {
     /// Takes the whole current state of a person; what differs from the last one goes out, what is gone is cleared.
     async fn publish(&self, snapshot: &Snapshot) -> Result<()>;
 
+    /// Takes values of the past that are new or corrected and that no snapshot shows as the newest, oldest first. They
+    /// are sent once; a destination that has no use for them leaves this out.
+    async fn history(&self, _person: &Person, _past: &[Past]) -> Result<()> {
+        Ok(())
+    }
+
     /// Removes everything that was ever published of a person.
     async fn remove(&self, person: &Person) -> Result<()>;
 }
@@ -91,6 +97,31 @@ impl Shown {
         for (key, value) in &self.beside {
             object.entry(key.clone()).or_insert_with(|| value.clone());
         }
+        Json::Object(object)
+    }
+}
+
+/// A value of the past that was just learned or corrected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    /// The value, as it is shown.
+    pub shown: Shown,
+    /// 1 where there was none before, one more with each correction.
+    pub revision: i64,
+}
+
+impl Past {
+    /// The reading as it is told: `metric`, `value`, `unit`, `dateTime`, `revision`.
+    pub fn to_json(&self) -> Json {
+        let Past { shown, revision } = self;
+        let mut object = Map::new();
+        object.insert("metric".into(), shown.metric.key.into());
+        object.insert("value".into(), Json::from(&shown.value));
+        if let Some(unit) = shown.unit {
+            object.insert("unit".into(), unit.into());
+        }
+        object.insert("dateTime".into(), shown.at.to_string().into());
+        object.insert("revision".into(), (*revision).into());
         Json::Object(object)
     }
 }

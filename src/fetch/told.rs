@@ -85,9 +85,11 @@ impl Fetcher {
         }
         self.keep_what_was_measured(member, &mut told.said).await?;
         let now = self.household.clock.now();
+        let mut recorded = Vec::new();
         for Said { readings, covered, .. } in &told.said {
-            store.record(&member.person, &Batch { readings, covered, asked }, now).await?;
+            recorded.extend(store.record(&member.person, &Batch { readings, covered, asked }, now).await?);
         }
+        self.tell_of_the_past(member, &recorded).await?;
         let shown = std::mem::take(&mut told.said).into_iter().flat_map(|Said { asked_for, readings, .. }| {
             let within = move |date| asked_for.is_none_or(|(first, last)| (first..=last).contains(&date));
             readings.into_iter().filter(move |reading| within(reading.at.date()))

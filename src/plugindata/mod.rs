@@ -109,6 +109,13 @@ impl Plugindata {
         rewrite(&path, |document| change(&mut ApplicationEdit::new(document)))
     }
 
+    /// A file in the data folder that has no name and is gone when it is closed: for what is large and on its way out.
+    pub fn nameless_file(&self) -> Result<std::fs::File> {
+        let what =
+            || format!("making a file in {}; is there room, and may this user write there?", self.data_dir.display());
+        tempfile::tempfile_in(&self.data_dir).with_context(what)
+    }
+
     /// Makes the person's folder; nothing happens if there is one.
     pub fn create(&self, person: &Person) -> Result<()> {
         self.refuse_links(person)?;

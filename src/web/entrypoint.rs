@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::access::Access;
 use super::form::Form;
+use super::history;
 use super::page::{self, SETUP_PATH, STYLE_PATH};
 use super::server::{Handler, Request, Response};
 use super::setup;
@@ -66,6 +67,10 @@ impl Entrypoints {
             (Verb::Get, "/plugin/fitbit") => {
                 // Who asks for data wants JSON, whatever else they can show.
                 return self.fetch(request).await.unwrap_or_else(|trouble| self.json(&trouble));
+            }
+            (Verb::Get, "/plugin/fitbit/history") => {
+                let answered = history::answer(&self.household, &request.parameters()).await;
+                return answered.unwrap_or_else(|trouble| self.json(&trouble));
             }
             (Verb::Get, "/plugin/fitbit/auth1") => self.auth1(request).await,
             (Verb::Get, "/plugin/fitbit/auth2") => self.auth2(request).await,

@@ -5,6 +5,8 @@ mod door; // accepting connections
 pub mod entrypoint; // which request does what
 mod form; // the forms of the setup page
 mod guard; // one connection, bounded
+mod history; // what the store holds, as an answer
+mod message; // a request and its answer
 pub mod page; // the pages, as templates show them
 mod redirect; // which redirect addresses are taken
 pub mod registration; // what to enter in the upstreams' forms

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::door::{self, Phase};
+pub use super::message::{Request, Response};
 
 /// How long an answer may be in the making; a fetch of many months is slow.
 pub(super) const ANSWER_TIME: Duration = Duration::from_secs(600);
@@ -29,72 +30,6 @@ pub(super) const PASSED: &str = "x-passed-the-guard";
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request; never panics on what a client sent.
     async fn answer(&self, request: Request) -> Response;
-}
-
-/// A request, read completely.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// `GET`, `POST`, …
-    pub method: String,
-    /// The path, undecoded, without the query.
-    pub path: String,
-    /// The query, undecoded, without the question mark.
-    pub query: String,
-    /// Header fields as sent, names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// The body, at most 64 KiB.
-    pub body: Vec<u8>,
-}
-
-impl Request {
-    /// The first header field of this (lower-case) name.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The decoded parameters of the query, in order.
-    pub fn parameters(&self) -> Vec<(String, String)> {
-        url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect()
-    }
-
-    /// The decoded fields of a form body, in order.
-    pub fn form(&self) -> Vec<(String, String)> {
-        url::form_urlencoded::parse(&self.body).into_owned().collect()
-    }
-}
-
-/// An answer.
-#[derive(Debug, Clone)]
-pub struct Response {
-    /// Status code.
-    pub status: u16,
-    /// Header fields.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-impl Response {
-    /// An answer of this type and body.
-    pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Response {
-        Response { status, headers: vec![("Content-Type".into(), content_type.into())], body: body.into() }
-    }
-
-    /// A JSON answer.
-    pub fn json(status: u16, value: &serde_json::Value) -> Response {
-        Response::new(status, "application/json; charset=utf-8", value.to_string())
-    }
-
-    /// A plain-text answer.
-    pub fn text(status: u16, text: impl Into<String>) -> Response {
-        Response::new(status, "text/plain; charset=utf-8", text.into())
-    }
-
-    /// The same answer with one more header field.
-    pub fn with(mut self, name: &str, value: impl Into<String>) -> Response {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
 }
 
 /// Serves `handler` on `listener` until the returned handle is stopped or dropped.
@@ -290,8 +225,19 @@ fn read_whole(wire: &mut tiny_http::Request) -> std::io::Result<Request> {
 }
 
 /// A field that would break the answer in two, or that tiny_http cannot send, makes it a 500.
-fn on_the_wire(response: Response, asked: &str) -> tiny_http::Response<std::io::Cursor<Vec<u8>>> {
-    let mut wire = tiny_http::Response::from_data(response.body).with_status_code(response.status);
+fn on_the_wire(response: Response, asked: &str) -> tiny_http::ResponseBox {
+    let fault = || {
+        let words = "This request met a fault in the program; its log says more.\n";
+        tiny_http::Response::from_string(words).with_status_code(500).boxed()
+    };
+    let mut wire = match response.file {
+        None => tiny_http::Response::from_data(response.body).boxed(),
+        Some(file) => match file.metadata().map(|about| usize::try_from(about.len())) {
+            Ok(Ok(length)) => tiny_http::Response::new(200.into(), Vec::new(), file, Some(length), None).boxed(),
+            _ => return fault(),
+        },
+    }
+    .with_status_code(response.status);
     let ours = [("Server".to_owned(), "fitbit2mqtt".to_owned())];
     for (name, value) in ours.iter().chain(&response.headers) {
         let sound = value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
@@ -300,8 +246,7 @@ fn on_the_wire(response: Response, asked: &str) -> tiny_http::Response<std::io::
             Ok(header) if sound => wire.add_header(header),
             _ => {
                 error!("the answer to {asked} has a header field {name} that cannot be sent");
-                let words = "This request met a fault in the program; its log says more.\n";
-                return tiny_http::Response::from_string(words).with_status_code(500);
+                return fault();
             }
         }
     }

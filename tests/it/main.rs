@@ -14,6 +14,8 @@ mod fixtures; // every endpoint row's answers decode to the expected readings
 mod intraday; // values within a day, and workouts whole
 mod measured; // what counts as a measurement
 mod methods; // every name under which something is asked
+mod history; // reading back, and what is told of the past
+mod import; // tokens of other programs
 mod laws; // what holds for any answer whatever
 mod mosquitto; // a real broker for one test
 mod mqtt; // what reaches a broker, and what survives it

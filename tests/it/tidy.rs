@@ -18,8 +18,9 @@ const ROOMS: &[&[&str]] = &[
     &["bridge"],
     &["simulator", "broker"],
     &["web"],
+    &["history"],
     &["schedule", "backfill", "sink"],
-    &["fetch"],
+    &["fetch", "import"],
     &["oauth"],
     &["household"],
     &["quota"],
@@ -29,7 +30,7 @@ const ROOMS: &[&[&str]] = &[
     &["plan"],
     &["upstream"],
     &["snapshot"],
-    &["reading"],
+    &["reading", "trend"],
     &["metric", "manifest", "clock"],
 ];
 
@@ -39,6 +40,8 @@ const NARROW: &[(&str, &[&str])] = &[
     ("store", &["snapshot", "reading", "metric"]),
     ("upstream", &["snapshot", "reading", "metric"]),
     ("simulator", &["web", "clock"]),
+    ("trend", &["metric"]),
+    ("import", &["oauth", "plugindata", "upstream", "reading"]),
     ("broker", &[]),
 ];
 
@@ -64,6 +67,12 @@ const PURE: &[&str] = &[
     "src/upstream/endpoint.rs",
     "src/upstream/decode.rs",
     "src/upstream/fitbit/",
+    "src/trend.rs",
+    "src/import/igor.rs",
+    "src/import/home_assistant.rs",
+    "src/import/token_file.rs",
+    "src/history/form.rs",
+    "src/sink/influxdb/line.rs",
     "src/sink/mqtt/topic.rs",
     "src/sink/mqtt/payload.rs",
     "src/sink/mqtt/outbox.rs",

@@ -23,7 +23,7 @@ use self::connection::Options;
 use self::payload::{Turn, payloads};
 use self::topic::Topics;
 use crate::reading::Person;
-use crate::snapshot::{Sink, Snapshot};
+use crate::snapshot::{Past, Sink, Snapshot};
 use crate::store::Store;
 
 pub use self::client::Refresh;
@@ -242,6 +242,13 @@ impl Sink for Mqtt {
             Some(error) => Err(error),
             None => Ok(()),
         }
+    }
+
+    async fn history(&self, person: &Person, past: &[Past]) -> Result<()> {
+        let topic = self.inner.topics.history(person);
+        self.inner.client.outbox(|outbox| {
+            past.iter().try_for_each(|past| outbox.send(&topic, past.to_json().to_string().into_bytes()))
+        })
     }
 
     async fn remove(&self, person: &Person) -> Result<()> {

@@ -107,6 +107,11 @@ impl Topics {
         }
     }
 
+    /// Values of the past that were corrected or learned late; never retained.
+    pub fn history(&self, person: &Person) -> String {
+        self.of_person(person, "history")
+    }
+
     /// Whether `topic` is about this person.
     pub fn belongs_to(&self, person: &Person, topic: &str) -> bool {
         let values = self.values(person);
@@ -174,6 +179,7 @@ mod tests {
         assert_eq!(topics.auth(&anna), "fitbit2mqtt/user/anna/auth");
         assert_eq!(topics.status(&anna), "fitbit2mqtt/user/anna/status");
         assert_eq!(topics.quota(&anna), "fitbit2mqtt/user/anna/quota");
+        assert_eq!(topics.history(&anna), "fitbit2mqtt/user/anna/history");
         assert_eq!(topics.device(&anna, "2071"), "fitbit2mqtt/user/anna/device/2071");
         assert_eq!(topics.commands(), ["fitbit2mqtt/bridge/command", "fitbit2mqtt/user/+/command"]);
         assert_eq!(topics.result(Some(&anna)), "fitbit2mqtt/user/anna/result");

@@ -1,0 +1,170 @@
+//! A reading as one line of InfluxDB's line protocol, with measurements and tags of fixed names. Pure: no input, no
+//! output, no clock. Values stay metric, whatever system a person has: a line has no place for a unit.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+use serde_json::Value as Json;
+
+use crate::metric::{Group, Metric};
+use crate::reading::{Moment, Person, Reading, Value};
+
+/// Samples within a day, by metric.
+#[rustfmt::skip]
+static INTRADAY: &[(&str, &str)] = &[
+    ("heart-rate",          "HeartRate_Intraday"),
+    ("steps",               "Steps_Intraday"),
+    ("calories",            "Calories_Intraday"),
+    ("distance",            "Distance_Intraday"),
+    ("floors",              "Floors_Intraday"),
+    ("elevation",           "Elevation_Intraday"),
+    ("active-zone-minutes", "ActiveZoneMinutes_Intraday"),
+    ("hrv",                 "HRV_Intraday"),
+    ("spo2",                "SPO2_Intraday"),
+    ("sleep-level",         "SleepLevels"),
+];
+
+/// Values of which each is a measurement of its own, whatever its group.
+#[rustfmt::skip]
+static ALONE: &[(&str, &str)] = &[
+    ("heart-rate",          "HeartRate_Intraday"),
+    ("resting-heart-rate",  "RestingHR"),
+    ("core-temperature",    "TempCore"),
+    ("sleep-level",         "SleepLevels"),
+];
+
+/// Minutes per heart-rate zone, and the zone.
+#[rustfmt::skip]
+static ZONES: &[(&str, &str)] = &[
+    ("out-of-range-heart-minutes", "out-of-range"),
+    ("fat-burn-heart-minutes",     "fat-burn"),
+    ("cardio-heart-minutes",       "cardio"),
+    ("peak-heart-minutes",         "peak"),
+    ("fat-burn-zone-minutes",      "fat-burn"),
+    ("cardio-zone-minutes",        "cardio"),
+    ("peak-zone-minutes",          "peak"),
+];
+
+/// The measurement a reading belongs to.
+pub fn measurement(metric: &Metric, intraday: bool) -> &'static str {
+    let named =
+        |table: &[(&str, &'static str)]| table.iter().find(|(key, _)| *key == metric.key).map(|(_, name)| *name);
+    let alone = if intraday { named(INTRADAY) } else { None };
+    alone.or_else(|| named(ALONE)).unwrap_or(match metric.group {
+        Group::Body => "Body",
+        Group::Activity => "Activity",
+        Group::Zones | Group::Heart => "HRZones",
+        Group::Hrv => "HRV",
+        Group::Breathing => "BreathingRate",
+        Group::Oxygen => "SPO2",
+        Group::Temperature => "TempSkin",
+        Group::Fitness => "CardioScore",
+        Group::Sleep => "SleepSummary",
+        Group::Nutrition => "Nutrition",
+        Group::Workouts => "Workout",
+        Group::Devices => "DeviceBatteryLevel",
+        Group::Rhythm => "Rhythm",
+    })
+}
+
+/// One line, without the line feed; `None` for a text that is empty. The value is the field named as the metric, what
+/// stands beside it `<metric>-<name>`; a number is always a float, so that a field never changes its type. A day stands
+/// at its first instant in `zone`, the person's own.
+pub fn line(person: &Person, reading: &Reading, zone: Tz) -> Option<String> {
+    let key = reading.metric.key;
+    let mut line = measurement(reading.metric, reading.resolution.is_some()).to_owned();
+    let mut tag = |name: &str, value: &str| {
+        // InfluxDB refuses a tag without a value.
+        if !value.is_empty() {
+            line.push(',');
+            line.push_str(name);
+            line.push('=');
+            escape(&mut line, value, &[',', '=', ' ']);
+        }
+    };
+    // In the order of their names, as InfluxDB likes them.
+    if let Some(device) = &reading.source {
+        tag("device", device);
+    }
+    if key == "sleep-level" {
+        tag("level", &reading.value.to_string());
+    }
+    tag("user", person.as_str());
+    if let Some((_, zone)) = ZONES.iter().find(|(minutes, _)| *minutes == key) {
+        tag("zone", zone);
+    }
+    line.push(' ');
+    field(&mut line, key, &reading.value)?;
+    for (name, value) in &reading.beside {
+        let value = match value {
+            Json::Number(number) => number.as_f64().map(Value::Number),
+            Json::String(text) => Some(Value::Text(text.clone())),
+            Json::Bool(is_so) => Some(Value::Text(is_so.to_string())),
+            // Lists and objects within a workout have no place in a point.
+            Json::Null | Json::Array(_) | Json::Object(_) => None,
+        };
+        let before = line.len();
+        line.push(',');
+        if value.and_then(|value| field(&mut line, &format!("{key}-{name}"), &value)).is_none() {
+            line.truncate(before);
+        }
+    }
+    let instant = match reading.at {
+        Moment::Time(time) => time.to_utc(),
+        Moment::Date(date) => first_instant(date, zone),
+    };
+    // Writing to a String cannot fail. Nanoseconds, the protocol's own unit, last until the year 2262.
+    let _ = write!(line, " {}", instant.timestamp_nanos_opt()?);
+    Some(line)
+}
+
+fn field(line: &mut String, name: &str, value: &Value) -> Option<()> {
+    match value {
+        Value::Number(number) if !number.is_finite() => return None,
+        Value::Text(text) if text.is_empty() => return None,
+        _ => {}
+    }
+    escape(line, name, &[',', '=', ' ']);
+    line.push('=');
+    match value {
+        Value::Number(number) => {
+            let _ = write!(line, "{number}");
+        }
+        Value::Text(text) => {
+            line.push('"');
+            escape(line, text, &['"']);
+            line.push('"');
+        }
+    }
+    Some(())
+}
+
+/// A backslash goes before what would end the word. A line feed would end the line, which nothing can escape in a tag.
+fn escape(line: &mut String, text: &str, special: &[char]) {
+    let quoted = special.contains(&'"');
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\r' => line.push_str(if quoted { " " } else { "\\ " }),
+            '\\' if quoted => line.push_str("\\\\"),
+            // Outside quotes there is no way to say a backslash before a word ends.
+            '\\' => line.push('/'),
+            letter if special.contains(&letter) => {
+                line.push('\\');
+                line.push(letter);
+            }
+            letter => line.push(letter),
+        }
+    }
+}
+
+/// Midnight, or where the clocks jump over it, the first instant after.
+fn first_instant(date: NaiveDate, zone: Tz) -> DateTime<Utc> {
+    let midnight = date.and_time(NaiveTime::MIN);
+    let quarters = (0..16).map(|quarter| midnight + TimeDelta::minutes(15 * quarter));
+    let first = quarters.filter_map(|local| zone.from_local_datetime(&local).earliest()).next();
+    first.map_or_else(|| midnight.and_utc(), |first| first.to_utc())
+}
+
+#[cfg(test)]
+mod tests;
