@@ -183,6 +183,9 @@ pub fn plan(upstream: &'static Upstream, wanted: &Wanted, known: &Known) -> Resu
         if intraday && days.range.is_none() {
             days.range = Some((known.today, known.today));
         }
+        if days.many() && times(&keywords)?.is_some() {
+            return Err(BadRequest("start_time and end_time need a single day: give one with date".into()));
+        }
         if found.group.is_some() {
             // Samples come along where they are kept; a range of days is asked for the values of days.
             endpoints.retain(|endpoint| kept(endpoint, known) && (days.range.is_none() || !is_sampled(endpoint)));
@@ -440,9 +443,6 @@ fn question(
     let wanted = keywords.get("detail_level").map(|text| parse_detail(text)).transpose()?;
     let detail = endpoint.detail(wanted.unwrap_or(known.intraday.detail));
     let times = if is_sampled(endpoint) { times(keywords)? } else { None };
-    if times.is_some() && start != end {
-        return Err(BadRequest("start_time and end_time need a single day: give one with date".into()));
-    }
     let path = endpoint.detailed(&path(endpoint, start, end, keywords, known)?, detail, times);
     let body = match (endpoint.verb, detail) {
         (Verb::RollUp, Some(detail)) => Some(endpoint.windows((start, end), detail, times, known.zone)),
