@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use chrono::{NaiveDate, TimeDelta};
-use fitbit2mqtt::plan::{Ask, Coverage, Intraday, Known, Plan, Probe, Wanted, plan};
+use fitbit2mqtt::plan::{Ask, Coverage, Intraday, Known, Plan, Probe, Wanted, past, plan};
 use fitbit2mqtt::reading::Resolution;
 use fitbit2mqtt::upstream::endpoint::{Endpoint, Span};
 use fitbit2mqtt::upstream::fitbit::FITBIT;
@@ -160,8 +160,8 @@ static SAID_ELSEWHERE: &[(&str, &str, &str, Option<u16>)] = &[
     // 100 there, of which the evening before takes one.
     ("get_sleep_log_by_interval",           "/1.2/user/-/sleep/date/{before}/{end}.json",        "sleep",             Some(99)),
     ("get_temperature_skin_by_interval",    "/1/user/-/temp/skin/date/{start}/{end}.json",       "temperature",       Some(30)),
-    // "None" there; thirty days are within it.
-    ("get_spo2_summary_by_interval",        "/1/user/-/spo2/date/{start}/{end}.json",            "oxygen_saturation", Some(30)),
+    // "None" there; a hundred days are within it.
+    ("get_spo2_summary_by_interval",        "/1/user/-/spo2/date/{start}/{end}.json",            "oxygen_saturation", Some(100)),
     ("get_battery_level",                   "/1/user/-/devices.json",                            "settings",          None),
     ("get_intraday_hrv_by_interval",        "/1/user/-/hrv/date/{start}/{end}/all.json",         "heartrate",         Some(30)),
     ("get_spo2_by_interval",                "/1/user/-/spo2/date/{start}/{end}/all.json",        "oxygen_saturation", Some(30)),
@@ -427,6 +427,37 @@ fn lists_are_asked_in_the_direction_the_service_takes() {
         list(&[("before_date", "2026-11-01"), ("limit", "10"), ("sort", "desc")]),
         "/1/user/-/activities/list.json?beforeDate=2026-11-01&sort=desc&offset=0&limit=10"
     );
+}
+
+#[test]
+fn a_year_of_everything_by_day_fits_into_one_window_newest_first_and_ends() {
+    let (first, last) = (day(TODAY) - TimeDelta::days(365), day(TODAY) - TimeDelta::days(1));
+    let mut known = known();
+    let asks = past(&FITBIT, (first, last), &[], &known);
+    println!("a year of everything by day: {} requests", asks.len());
+    assert!(asks.len() <= 130, "{} requests", asks.len());
+    let stretch = |ask: &Ask| (last - ask.end).num_days() / 30;
+    assert!(asks.is_sorted_by_key(|ask| (stretch(ask), ask.endpoint.name != "sleep")), "newest first, of it sleep");
+    assert!(
+        asks.iter().all(|ask| ask.start >= first && ask.end <= last && ask.covers(&known) == [(ask.start, ask.end)])
+    );
+    // Crashed after any number of answers, it goes on with the others; with the last, it is through.
+    for done in [1, asks.len() / 2, asks.len() - 1, asks.len()] {
+        let rows = asks[..done].iter().flat_map(|ask| {
+            let days = ask.start.iter_days().take_while(|day| *day <= ask.end);
+            days.map(|day| (ask.endpoint.name.to_owned(), day, known.now))
+        });
+        known.coverage = Coverage::new(rows.collect::<Vec<_>>(), known.zone);
+        let left: Vec<String> = past(&FITBIT, (first, last), &[], &known).into_iter().map(|ask| ask.path).collect();
+        assert_eq!(left, asks[done..].iter().map(|ask| ask.path.clone()).collect::<Vec<_>>(), "after {done}");
+    }
+    // What was settled a week ago, and was asked about before that, is a correction.
+    let yesterday = |day: NaiveDate| (day + TimeDelta::days(1)).and_hms_opt(20, 0, 0).expect("a time").and_utc();
+    let rows = first.iter_days().take_while(|day| *day <= last).map(|day| ("hrv".to_owned(), day, yesterday(day)));
+    known.coverage = Coverage::new(rows.collect::<Vec<_>>(), known.zone);
+    let corrections = past(&FITBIT, (last - TimeDelta::days(9), last), &["hrv".to_owned()], &known);
+    let days: Vec<_> = corrections.iter().map(|ask| (ask.start, ask.end)).collect();
+    assert_eq!(days, [(last - TimeDelta::days(9), day(TODAY) - TimeDelta::days(7))]);
 }
 
 /// The limits of the documentation, at and around them.
