@@ -4,7 +4,8 @@
 use std::cmp::Reverse;
 
 use super::days::{Chunk, past as chunks};
-use super::{Ask, Keywords, Known, Question, cheapest, granted, kept, question};
+use super::question::{Question, question};
+use super::{Ask, Keywords, Known, cheapest, granted, kept};
 use crate::metric::Group;
 use crate::upstream::Upstream;
 use crate::upstream::endpoint::{Endpoint, Span};
