@@ -290,7 +290,9 @@ impl Fetcher {
                 answer = client::ask(&self.http, base, question, &token, limits, patience, now) => answer,
                 _ = stop.wait_for(|stopping| *stopping) => return Ok(Err(stopping())),
             };
-            if let Some(said) = answer.quota {
+            if let Some(mut said) = answer.quota {
+                // Its seconds count from the answer, which may have come long after the question.
+                said.reset += self.household.clock.now() - now;
                 quota.heard(&member.person, said).await?;
             }
             match answer.outcome {
