@@ -113,6 +113,7 @@ pub static METRICS: &[Metric] = &[
     row("cardio-zone-minutes",          "Cardio zone minutes",           Minute,                  Zones,       WornOnly),
     row("peak-zone-minutes",            "Peak zone minutes",             Minute,                  Zones,       WornOnly),
     row("resting-heart-rate",           "Resting heart rate",            BeatsPerMinute,          Heart,       Nothing),
+    row("heart-rate",                   "Heart rate",                    BeatsPerMinute,          Heart,       Nothing),
     row("out-of-range-heart-minutes",   "Heart rate out of range",       Minute,                  Heart,       WornOnly),
     row("fat-burn-heart-minutes",       "Heart rate in fat burn zone",   Minute,                  Heart,       WornOnly),
     row("cardio-heart-minutes",         "Heart rate in cardio zone",     Minute,                  Heart,       WornOnly),

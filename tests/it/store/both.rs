@@ -88,7 +88,9 @@ pub fn sample(key: &str, at: &str, value: f64) -> Reading {
 pub fn minutes(key: &str, day: &str, count: i64, value: impl Fn(i64) -> f64) -> Vec<Reading> {
     let midnight: DateTime<Utc> = format!("{day}T00:00:00Z").parse().unwrap();
     let at = |minute| Moment::Time((midnight + TimeDelta::minutes(minute)).fixed_offset());
-    (0..count).map(|minute| Reading { at: at(minute), ..sample(key, &format!("{day}T00:00:00Z"), value(minute)) }).collect()
+    (0..count)
+        .map(|minute| Reading { at: at(minute), ..sample(key, &format!("{day}T00:00:00Z"), value(minute)) })
+        .collect()
 }
 
 /// Records without noting what was covered.

@@ -83,8 +83,7 @@ async fn the_repeated_hour_is_told_twice_and_in_its_order() {
         let told = ["02:30:00+02:00", "02:59:00+02:00", "02:00:00+01:00", "02:30:00+01:00"];
         let told = told.map(|time| sample("steps", &format!("2026-10-25T{time}"), 1.0));
         record(store, &told, noon(0)).await;
-        let selection =
-            Selection { from: day("2026-10-25"), to: day("2026-10-25"), metrics: &[], intraday: true };
+        let selection = Selection { from: day("2026-10-25"), to: day("2026-10-25"), metrics: &[], intraday: true };
         let back: Vec<_> = selected(store, &selection, 3).await.into_iter().map(|stored| stored.reading).collect();
         assert_eq!(back, told, "{engine}");
     }

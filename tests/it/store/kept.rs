@@ -55,10 +55,12 @@ async fn devices_actions_settings_and_topics() {
         store.note_action(&anna, "/a", Some(noon(0))).await.unwrap();
         let next = NextAction { representing: "sensors".into(), next: Some(noon(900)) };
         store.announce_action(&anna, "/a", &next).await.unwrap();
-        assert_eq!(store.announced_actions(&anna).await.unwrap(), [next], "{engine}");
+        let announced = store.announced_actions(&anna).await.unwrap();
+        assert_eq!(announced.len(), 1, "{engine}");
+        assert_eq!((&announced[0].representing, announced[0].next), (&next.representing, next.next), "{engine}");
         store.withdraw_action(&anna, "/a").await.unwrap();
         store.withdraw_all_actions().await.unwrap();
-        assert_eq!(store.announced_actions(&anna).await.unwrap(), [], "{engine}");
+        assert_eq!(store.announced_actions(&anna).await.unwrap().len(), 0, "{engine}");
         assert_eq!(store.action_ran(&anna, "/a").await.unwrap(), Some(noon(0)), "{engine}");
 
         assert_eq!(store.setting("client", || "one".into()).await.unwrap(), "one", "{engine}");
