@@ -23,11 +23,7 @@ const BEGIN: i64 = 1_735_689_600;
 #[tokio::main]
 async fn main() {
     let folder = tempfile::tempdir().unwrap();
-    let kept = [
-        record(folder.path()).await,
-        newest(folder.path()).await,
-        year(folder.path()).await,
-    ];
+    let kept = [record(folder.path()).await, newest(folder.path()).await, year(folder.path()).await];
     if kept.contains(&false) {
         std::process::exit(1);
     }
@@ -126,7 +122,8 @@ async fn year(folder: &Path) -> bool {
     let samples = samples(BEGIN, 365 * 1440, Resolution::MINUTE);
     for readings in samples.chunks(1440).rev() {
         let day = readings[0].at.date();
-        put(&store, readings, &[Covered { provider: "fitbit", endpoint: "heart-intraday", first: day, last: day }]).await;
+        put(&store, readings, &[Covered { provider: "fitbit", endpoint: "heart-intraday", first: day, last: day }])
+            .await;
     }
     store.close().await;
     let floor = folder.join("floor.db");
@@ -264,8 +261,7 @@ impl Statement<'_> {
 
     fn bind_text(&mut self, place: i32, value: &CStr) {
         // SAFETY: as above; SQLite copies the text, for it is told that it may change.
-        let code =
-            unsafe { c::sqlite3_bind_text(self.statement, place, value.as_ptr(), -1, c::SQLITE_TRANSIENT()) };
+        let code = unsafe { c::sqlite3_bind_text(self.statement, place, value.as_ptr(), -1, c::SQLITE_TRANSIENT()) };
         self.check(code);
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Any, AnyPool, AssertSqlSafe, Executor, SqlSafeStr, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, SqlSafeStr, Transaction};
 use url::Url;
 
 use super::trouble;
@@ -65,28 +65,47 @@ impl Engine {
         Migrator::with_migrations(migrations)
     }
 
+    /// A pool of connections to a database whose tables are as they should be.
     async fn pool(self, url: &str, options: AnyPoolOptions) -> Result<AnyPool> {
         sqlx::any::install_default_drivers();
-        let options = options.acquire_timeout(PATIENCE).after_connect(move |connection, _| {
-            Box::pin(async move { connection.execute(self.greeting()).await.map(|_| ()) })
-        });
+        // First by a connection of its own, for a pool would try again and again what can never work.
+        let tried = async {
+            let mut connection = AnyConnection::connect(url).await?;
+            connection.execute(self.greeting()).await?;
+            connection.close().await
+        };
+        match tokio::time::timeout(PATIENCE, tried).await {
+            Ok(tried) => tried.map_err(trouble::explained)?,
+            Err(_) => return Err(trouble::silent()),
+        }
+        let options =
+            options.max_connections(CONNECTIONS).acquire_timeout(PATIENCE).after_connect(move |connection, _| {
+                Box::pin(async move { connection.execute(self.greeting()).await.map(|_| ()) })
+            });
         let pool = options.connect(url).await.map_err(trouble::explained)?;
-        self.migrations().run(&pool).await.map_err(|error| match error {
+        self.migrate(&pool).await?;
+        Ok(pool)
+    }
+
+    async fn migrate(self, pool: &AnyPool) -> Result<()> {
+        self.migrations().run(pool).await.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => trouble::explained(error),
             MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) | MigrateError::VersionTooNew(..) => {
                 anyhow::Error::new(error).context("its tables are of another version of fitbit2mqtt: use that version")
             }
             other => anyhow::Error::new(other),
-        })?;
-        Ok(pool)
+        })
     }
 }
 
 /// A database in memory, gone with the pool.
 pub(super) async fn in_memory() -> Result<(Engine, AnyPool)> {
+    sqlx::any::install_default_drivers();
     // One connection that never ends, because each connection to memory is a database of its own.
     let options = AnyPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-    Ok((Engine::Sqlite, Engine::Sqlite.pool("sqlite::memory:", options).await?))
+    let pool = options.connect("sqlite::memory:").await?;
+    Engine::Sqlite.migrate(&pool).await?;
+    Ok((Engine::Sqlite, pool))
 }
 
 /// The SQLite file at `path`.
@@ -94,7 +113,7 @@ pub(super) async fn file(path: &Path) -> Result<(Engine, AnyPool)> {
     let opened = async {
         close_to_others(path)?;
         // Asking a file whether it is still there before each statement would cost more than most statements.
-        let options = AnyPoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false);
+        let options = AnyPoolOptions::new().test_before_acquire(false);
         Engine::Sqlite.pool(&file_url(path)?, options).await
     };
     Ok((Engine::Sqlite, opened.await.with_context(|| format!("opening the store {}", path.display()))?))
@@ -116,8 +135,10 @@ pub(super) async fn at(url: &str) -> Result<(Engine, AnyPool)> {
         // The text is not shown: wherever a password stands in it, it cannot be found in what is no address.
         _ => bail!("the store's address is neither sqlite:PATH nor postgres://USER:PASSWORD@HOST:PORT/DATABASE"),
     };
-    let options = AnyPoolOptions::new().max_connections(CONNECTIONS);
-    let pool = Engine::Postgres.pool(url, options).await.with_context(|| format!("opening the store {shown}"))?;
+    let pool = Engine::Postgres
+        .pool(url, AnyPoolOptions::new())
+        .await
+        .with_context(|| format!("opening the store {shown}"))?;
     Ok((Engine::Postgres, pool))
 }
 

@@ -23,6 +23,8 @@ static CURES: &[(&str, &str)] = &[
 
 const DAMAGED: &str = "the store's file is damaged: put back a copy of it, or move it away and it is made anew";
 
+const SILENT: &str = "the database does not answer: look whether it runs, and whether `store.url` is right";
+
 /// Says of a statement's failure what was being done, and what helps.
 pub(super) trait Doing<T> {
     /// `context` says what was being done.
@@ -39,15 +41,18 @@ impl<T> Doing<T> for sqlx::Result<T> {
 pub(super) fn explained(error: sqlx::Error) -> Error {
     let cure = match &error {
         sqlx::Error::Database(database) => database.code().and_then(|code| cure(&code)),
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut => {
-            Some("the database does not answer: look whether it runs, and whether `store.url` is right")
-        }
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut => Some(SILENT),
         _ => None,
     };
     match cure {
         Some(cure) => Error::new(error).context(cure),
         None => Error::new(error),
     }
+}
+
+/// The database took too long.
+pub(super) fn silent() -> Error {
+    Error::msg(SILENT)
 }
 
 fn cure(code: &str) -> Option<&'static str> {
