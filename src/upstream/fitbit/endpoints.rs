@@ -96,8 +96,8 @@ pub static ENDPOINTS: &[Endpoint] = &[
     row("br", "/1/user/-/br/date/{start}/{end}.json", "respiratory_rate", Span::Range(30), 30, None,
         series("/br", &[number("breathing-rate", "/value/breathingRate")])),
 
-    // A bare array; no longest range is documented, and a year of nights is a small answer.
-    row("spo2", "/1/user/-/spo2/date/{start}/{end}.json", "oxygen_saturation", Span::Range(365), 30, Some(Group::Oxygen),
+    // A bare array; no longest range is documented, and 100 days are as many as of sleep.
+    row("spo2", "/1/user/-/spo2/date/{start}/{end}.json", "oxygen_saturation", Span::Range(100), 30, Some(Group::Oxygen),
         series("", &[number("spo2", "/value/avg"), number("spo2-min", "/value/min"), number("spo2-max", "/value/max")])),
 
     row("temp/skin", "/1/user/-/temp/skin/date/{start}/{end}.json", "temperature", Span::Range(30), 30, Some(Group::Temperature),
