@@ -135,12 +135,12 @@ pub static ENDPOINTS: &[Endpoint] = &[
             Field { metric: "irregular-rhythm-alert", value: "/detectedTime", read: Read::Time, beside: &[] }] }),
 
     // Within a day: 24 hours in a request, nights thirty at once.
-    within("activities/heart/intraday", "/1/user/-/activities/heart/date/{date}/1d/{level}.json", "heartrate", Group::Heart, FROM_SECONDS, &["heart-rate"], intraday::dataset),
-    within("activities/steps/intraday", "/1/user/-/activities/steps/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["steps"], intraday::dataset),
-    within("activities/distance/intraday", "/1/user/-/activities/distance/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["distance"], intraday::dataset),
-    within("activities/floors/intraday", "/1/user/-/activities/floors/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["floors"], intraday::dataset),
-    within("activities/elevation/intraday", "/1/user/-/activities/elevation/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["elevation"], intraday::dataset),
-    within("activities/calories/intraday", "/1/user/-/activities/calories/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["calories"], intraday::dataset),
+    within("activities/heart/intraday", "/1/user/-/activities/heart/date/{date}/1d/{level}.json", "heartrate", Group::Heart, FROM_SECONDS, &["heart-rate"], |body, context| intraday::dataset(body, context, "activities-heart", "heart-rate")),
+    within("activities/steps/intraday", "/1/user/-/activities/steps/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["steps"], |body, context| intraday::dataset(body, context, "activities-steps", "steps")),
+    within("activities/distance/intraday", "/1/user/-/activities/distance/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["distance"], |body, context| intraday::dataset(body, context, "activities-distance", "distance")),
+    within("activities/floors/intraday", "/1/user/-/activities/floors/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["floors"], |body, context| intraday::dataset(body, context, "activities-floors", "floors")),
+    within("activities/elevation/intraday", "/1/user/-/activities/elevation/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["elevation"], |body, context| intraday::dataset(body, context, "activities-elevation", "elevation")),
+    within("activities/calories/intraday", "/1/user/-/activities/calories/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["calories"], |body, context| intraday::dataset(body, context, "activities-calories", "calories")),
     within("activities/active-zone-minutes/intraday", "/1/user/-/activities/active-zone-minutes/date/{date}/1d/{level}.json", "activity", Group::Zones, FROM_MINUTES,
         &["active-zone-minutes", "fat-burn-zone-minutes", "cardio-zone-minutes", "peak-zone-minutes"], intraday::zone_minutes),
     row("hrv/all", "/1/user/-/hrv/date/{start}/{end}/all.json", "heartrate", Span::Intraday(30), 7, Some(Group::Hrv),
