@@ -53,7 +53,7 @@ impl Store {
     ) -> Result<Page> {
         let after = after.unwrap_or_else(|| Cursor::before(selection.from));
         let mut transaction = self.pool.begin().await.context("reading the store")?;
-        let mut found: Vec<(Cursor, Stored)>;
+        let mut found: Vec<(Cursor, Option<Stored>)>;
         if !selection.intraday {
             found = readings::after(&mut transaction, person, selection, &after, selection.to, limit).await?;
         } else {
@@ -80,7 +80,7 @@ impl Store {
             }
         }
         let next = if found.len() < limit { None } else { found.last().map(|(cursor, _)| cursor.clone()) };
-        Ok(Page { readings: found.into_iter().map(|(_, stored)| stored).collect(), next })
+        Ok(Page { readings: found.into_iter().filter_map(|(_, stored)| stored).collect(), next })
     }
 }
 

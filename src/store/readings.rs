@@ -103,7 +103,8 @@ impl Store {
     }
 }
 
-/// At most `limit` readings that stand after the cursor, up to and with the day `to`, in order.
+/// At most `limit` readings that stand after the cursor, up to and with the day `to`, in order; `None` for a row that is
+/// none.
 pub(super) async fn after(
     connection: &mut Connection,
     person: &Person,
@@ -111,7 +112,7 @@ pub(super) async fn after(
     after: &Cursor,
     to: NaiveDate,
     limit: usize,
-) -> Result<Vec<(Cursor, Stored)>> {
+) -> Result<Vec<(Cursor, Option<Stored>)>> {
     // Of one metric and instant, samples stand after what is none.
     let place = if after.resolution > 0 { i64::MAX } else { after.place };
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
@@ -133,7 +134,7 @@ pub(super) async fn after(
     let read = |row: &Row| {
         let (instant, place) = (row.try_get("instant").ok()?, row.try_get("place").ok()?);
         let (day, metric) = (row.try_get::<String, _>("day").ok()?.parse().ok()?, row.try_get("metric").ok()?);
-        Some((Cursor { day, instant, metric, resolution: 0, place }, stored(row)?))
+        Some((Cursor { day, instant, metric, resolution: 0, place }, stored(row)))
     };
     Ok(rows.iter().filter_map(read).collect())
 }

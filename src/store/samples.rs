@@ -69,13 +69,13 @@ pub(super) async fn series_of(
     .context("reading the history from the store")
 }
 
-/// Of each series, at most `limit` samples of the cursor's day that stand after it.
+/// Of each series, at most `limit` samples of the cursor's day that stand after it; `None` for a row that is none.
 pub(super) async fn after(
     connection: &mut Connection,
     series: &[Series],
     after: &Cursor,
     limit: usize,
-) -> Result<Vec<(Cursor, Stored)>> {
+) -> Result<Vec<(Cursor, Option<Stored>)>> {
     let mut found = Vec::new();
     let midnight = after.day.and_time(NaiveTime::MIN).and_utc().timestamp();
     for (id, metric, resolution) in series {
@@ -94,9 +94,10 @@ pub(super) async fn after(
         .fetch_all(&mut *connection)
         .await
         .context("reading the history from the store")?;
-        found.extend(rows.iter().filter_map(stored).map(|stored| {
-            let (day, instant) = (after.day, stored.reading.at.instant());
-            (Cursor { day, instant, metric: metric.clone(), resolution: *resolution, place: 0 }, stored)
+        found.extend(rows.iter().filter_map(|row| {
+            let (day, instant) = (after.day, row.try_get("instant").ok()?);
+            let cursor = Cursor { day, instant, metric: metric.clone(), resolution: *resolution, place: 0 };
+            Some((cursor, stored(row)))
         }));
     }
     Ok(found)

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use fitbit2mqtt::store::Store;
 
-use super::both::{Home, all, anna, minutes, noon, record};
+use super::both::{Home, all, anna, minutes, noon, number, record};
 use crate::postgres::{PASSWORD, Postgres};
 
 /// What is said when the store at `url` is opened.
@@ -61,6 +61,11 @@ async fn a_file_that_was_tampered_with() {
 async fn rows_that_make_no_sense_are_left_out() {
     let home = Home::sqlite().await;
     record(&home.store, &minutes("steps", "2026-11-20", 3, |_| 1.0), noon(0)).await;
+    let days = ["2026-11-17", "2026-11-18", "2026-11-19"].map(|day| number("floors", day, 1.0));
+    record(&home.store, &days, noon(0)).await;
+    home.execute("UPDATE reading SET metric = 'no-such-metric' WHERE day < '2026-11-19'").await;
+    assert_eq!(all(&home.store, 1).await.len(), 4, "what stands after them is still told");
+    home.execute("DELETE FROM reading").await;
     home.execute("UPDATE series SET metric = 'no-such-metric'").await;
     assert_eq!(all(&home.store, 2).await, []);
     home.execute("UPDATE series SET metric = 'steps'").await;

@@ -2,10 +2,27 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use fitbit2mqtt::snapshot::{AuthState, Device, NextAction};
-use fitbit2mqtt::store::{Batch, Consent, StoredAuth, StoredProfile, Window};
+use fitbit2mqtt::store::{Batch, Consent, Store, StoredAuth, StoredProfile, Window};
 use secrecy::ExposeSecret;
 
 use super::both::{Home, all, anna, covered, day, minutes, noon, number, record};
+use crate::postgres::Postgres;
+use crate::world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_bridge_keeps_everything_in_postgresql_where_it_is_told_to() {
+    let server = tokio::task::spawn_blocking(Postgres::shared).await.unwrap();
+    let url = server.database();
+    let mut world = World::connected().await;
+    world.more = format!("store.url = {:?}", url.expose_secret());
+    world.start().await;
+    world.fetched().await;
+    world.await_topic("sensors/fitbit/anna/steps", |steps| !steps.is_empty()).await;
+    let newest = Store::at(&url).await.unwrap().newest(&anna()).await.unwrap();
+    assert!(newest.iter().any(|stored| stored.reading.metric.key == "steps"));
+    assert!(!world.data_dir().join("fitbit2mqtt.db").exists());
+    world.stop().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn states_of_a_person() {
