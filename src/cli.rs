@@ -207,7 +207,7 @@ async fn simulate(listen: SocketAddr, seed: u64, people: u32) -> Result<()> {
 }
 
 async fn fetch(config: Config, user: Person, wanted: Wanted, publish: bool) -> Result<(), Failed> {
-    let store = bridge::store(&config.data_dir).await?;
+    let store = bridge::store(&config).await?;
     let mqtt = match publish {
         true => Some(Arc::new(bridge::brief(&config.mqtt, &store).await?)),
         false => None,
@@ -229,7 +229,7 @@ async fn fetch(config: Config, user: Person, wanted: Wanted, publish: bool) -> R
 }
 
 async fn auth(config: Config, user: Person) -> Result<()> {
-    let store = bridge::store(&config.data_dir).await?;
+    let store = bridge::store(&config).await?;
     let parts = Parts::new(&config, Clock::system(), store, Vec::new())?;
     parts.household.plugindata.create(&user)?;
     let member = parts.household.member(&user).await?.context("the person's folder is gone")?;
@@ -292,7 +292,7 @@ async fn auth(config: Config, user: Person) -> Result<()> {
 }
 
 async fn forget(config: Config, user: Person) -> Result<()> {
-    let store = bridge::store(&config.data_dir).await?;
+    let store = bridge::store(&config).await?;
     let mqtt = bridge::brief(&config.mqtt, &store).await?;
     let parts = Parts::new(&config, Clock::system(), store.clone(), Vec::new())?;
     let mut left = Vec::new();

@@ -67,6 +67,7 @@ static KEYS: &[Row] = &[
     ("history.intraday",      Kind::List,   "heart-rate, steps",     "metrics of which there are values within a day: heart-rate, steps, calories, distance, floors, elevation, active-zone-minutes, hrv, spo2, breathing-rate, sleep-level"),
     ("history.detail_level",  Kind::Text,   "1min",                  "1sec, 1min, 5min or 15min"),
     ("history.parallel",      Kind::Number, "4",                     "a whole number from 1 to 16"),
+    ("store.url",             Kind::Secret, "",                      "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE (default: the file fitbit2mqtt.db in data_dir)"),
     ("sleep.night_starts",    Kind::Text,   "18:00",                 "HH:MM, from 00:00 to 23:59"),
 ];
 

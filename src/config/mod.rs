@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use chrono::{NaiveTime, TimeDelta};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 pub use self::action::{Action, PersonAction, expand};
 pub use self::address::{Address, Broker};
@@ -44,6 +44,8 @@ pub struct Config {
     pub http: Http,
     /// The broker and the topics.
     pub mqtt: Mqtt,
+    /// `store.url`, which may hold a password; `None`: a file in `data_dir`.
+    pub store: Option<SecretString>,
     /// The addresses of every upstream.
     pub upstreams: Vec<Upstream>,
     /// What is asked for, and how often.
@@ -226,6 +228,7 @@ impl Config {
             data_dir,
             http: Http::read(values)?,
             mqtt: Mqtt::read(values)?,
+            store: store(values)?,
             upstreams: UPSTREAMS.iter().map(|row| Upstream::read(values, row)).collect::<Result<_>>()?,
             history: History::read(values)?,
             sleep: Sleep { night_starts: values.read("sleep.night_starts", address::hour)? },
@@ -335,6 +338,19 @@ impl Mqtt {
         }
         Ok(mqtt)
     }
+}
+
+fn store(values: &Values) -> Result<Option<SecretString>> {
+    let url = values.secret("store.url")?;
+    if url.as_ref().is_some_and(|url| !address::is_database(url.expose_secret())) {
+        let key = if values.is_given("store.url") { "store.url" } else { "store.url_file" };
+        bail!(
+            "{}: `{key}` (not shown) is neither sqlite:PATH nor postgres://USER:PASSWORD@HOST:PORT/DATABASE; in user and \
+             password, write what is neither letter nor digit as % and two hexadecimal digits",
+            values.place_of(key)
+        );
+    }
+    Ok(url)
 }
 
 fn client_certificate(values: &Values) -> Result<Option<ClientCertificate>> {

@@ -17,6 +17,8 @@ mod methods; // every name under which something is asked
 mod laws; // what holds for any answer whatever
 mod mosquitto; // a real broker for one test
 mod mqtt; // what reaches a broker, and what survives it
+mod store; // on either engine: once, in order, by turns
+mod postgres; // a real PostgreSQL for some tests
 mod planning; // methods and dates become the fewest requests
 mod planning_google; // the same for Google Health
 mod fetching; // a fetch through the front door
