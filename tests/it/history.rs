@@ -35,7 +35,7 @@ fn samples(key: &str, date: &str, count: i64) -> Vec<Reading> {
 }
 
 async fn store(world: &World) -> Store {
-    bridge::store(&world.data_dir()).await.unwrap()
+    Store::open(&world.data_dir().join("fitbit2mqtt.db")).await.unwrap()
 }
 
 async fn record(world: &World, name: &str, readings: &[Reading]) {
@@ -50,7 +50,7 @@ async fn written() -> World {
     for name in ["anna", "ben"] {
         world.plugindata().create(&person(name)).unwrap();
         let (fetched, zone) = (world.clock.now(), Some("Europe/Amsterdam".to_owned()));
-        let profile = StoredProfile { fetched, zone, name: None };
+        let profile = StoredProfile { fetched, zone, name: None, since: None };
         store(&world).await.set_profile(&person(name), &profile).await.unwrap();
     }
     let mut nights = of_day("deep-sleep-minutes", 95.0, "2026-11-18");
