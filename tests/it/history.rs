@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
-use fitbit2mqtt::bridge;
 use fitbit2mqtt::metric::find;
 use fitbit2mqtt::reading::{Moment, Reading, Resolution, Value};
 use fitbit2mqtt::simulator::Change;

@@ -44,7 +44,7 @@ async fn each_request_is_taken_once() {
         let takers = stores.into_iter().map(|store| {
             tokio::spawn(async move {
                 let mut taken = 0;
-                while store.take_request(&anna(), 40, 0, 0, noon(0), noon(3600)).await.unwrap().is_ok() {
+                while store.take_request(&anna(), 40, 0, noon(0), noon(3600)).await.unwrap().is_ok() {
                     taken += 1;
                 }
                 taken
