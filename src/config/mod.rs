@@ -3,6 +3,7 @@
 
 mod action;
 mod address;
+mod history;
 pub(crate) mod key;
 pub(crate) mod lines;
 mod settings;
@@ -13,15 +14,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use chrono::{NaiveTime, TimeDelta};
+use chrono::NaiveTime;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use self::action::{Action, PersonAction, expand};
 pub use self::address::{Address, Broker};
+pub use self::history::History;
 use self::key::{UPSTREAMS, UpstreamRow};
 use self::settings::{Settings, Values};
-use crate::metric::INTRADAY;
-use crate::plan::{Intraday, parse_detail};
 
 /// The annotated sample: every key at its default.
 ///
@@ -129,36 +129,6 @@ pub struct Upstream {
     pub token_url: Address,
     /// Where a token is revoked; `None` where it cannot be.
     pub revoke_url: Option<Address>,
-}
-
-/// `[history]`.
-#[derive(Debug, Clone)]
-pub struct History {
-    /// Everything is asked again after so long, even where no device has synced.
-    pub full_fetch_every: TimeDelta,
-    /// How many days of the past are fetched in the background after first consent; 0: none.
-    pub backfill_days: u16,
-    /// Requests of one fetch side by side.
-    pub parallel: usize,
-    /// What is kept within a day, for people who say nothing else.
-    pub intraday: Intraday,
-}
-
-impl History {
-    fn read(values: &Values) -> Result<History> {
-        let seconds = values.number("history.full_fetch_every", 60..=30 * 86_400)?.unwrap_or(21_600);
-        let backfill_days = u16::try_from(values.number("history.backfill_days", 0..=3650)?.unwrap_or(90))?;
-        let parallel = values.number("history.parallel", 1..=16)?.unwrap_or(4);
-        let known = |key: &str| INTRADAY.contains(&key).then(|| key.to_owned());
-        let metrics = values.list("history.intraday", known)?;
-        let detail = values.read("history.detail_level", |level| parse_detail(level).ok())?;
-        Ok(History {
-            backfill_days,
-            full_fetch_every: TimeDelta::seconds(seconds),
-            parallel: usize::try_from(parallel)?,
-            intraday: Intraday { metrics, detail },
-        })
-    }
 }
 
 /// `[sleep]`.
