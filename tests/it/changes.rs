@@ -231,9 +231,9 @@ async fn a_method_that_failed_is_asked_again_and_one_that_is_not_permitted_with_
         let count = |part: &str| asked.iter().filter(|asked| asked.path.contains(part)).count();
         (count("/hrv/"), count("/spo2/"), count("/sleep/"))
     };
-    assert_eq!(fetch().await, (2, 1, 1));
+    assert_eq!(fetch().await, (3, 1, 1));
     anna.later(15);
-    assert_eq!(fetch().await, (2, 0, 0));
+    assert_eq!(fetch().await, (3, 0, 0));
     anna.world.cloud.clear_faults();
     anna.later(15);
     assert_eq!(fetch().await, (1, 0, 0));

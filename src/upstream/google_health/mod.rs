@@ -9,7 +9,8 @@ mod sleep;
 use super::endpoint::Method;
 use super::{ConsentForm, Limits, Upstream};
 
-/// The Google Health API: 300 requests a minute for each person, 2.5 a second while the application is unverified.
+/// The Google Health API: 300 requests a minute for each person, 2.5 a second while the application is unverified. Two a
+/// second are asked, for requests do not arrive as evenly as they are sent.
 pub static GOOGLE_HEALTH: Upstream = Upstream {
     provider: "google-health",
     title: "Google Health",
@@ -22,7 +23,7 @@ pub static GOOGLE_HEALTH: Upstream = Upstream {
     methods: METHODS,
     resources: RESOURCES,
     lacks: LACKS,
-    limits: Limits { requests: 300, window_seconds: 60, spacing_milliseconds: 400 },
+    limits: Limits { requests: 300, window_seconds: 60, spacing_milliseconds: 500 },
     // Without these two there is no refresh token, or none at a second consent.
     consent: ConsentForm {
         extra: &[("access_type", "offline"), ("prompt", "consent")],
