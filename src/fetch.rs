@@ -53,7 +53,7 @@ pub struct Fetcher {
     /// One fetch at a time for each person.
     turns: Mutex<HashMap<Person, Arc<Mutex<()>>>>,
     /// When the next request for each person may be sent.
-    paces: Mutex<HashMap<Person, DateTime<Utc>>>,
+    paces: Mutex<HashMap<Person, Arc<Mutex<DateTime<Utc>>>>>,
     troubles: Troubles,
     stopping: watch::Sender<bool>,
 }

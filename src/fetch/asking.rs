@@ -245,12 +245,13 @@ impl Fetcher {
         if spacing.is_zero() {
             return;
         }
-        let mut paces = self.paces.lock().await;
-        let now = self.household.clock.now();
-        let next = paces.get(&member.person).copied().unwrap_or(now).max(now);
-        paces.insert(member.person.clone(), next + spacing);
-        drop(paces);
-        self.household.clock.sleep_until(next).await;
+        let clock = &self.household.clock;
+        let next = self.paces.lock().await.entry(member.person.clone()).or_default().clone();
+        // One waits at a time, and the next one's wait begins when this one's has ended: whatever held them up, they
+        // never go together.
+        let mut next = next.lock().await;
+        clock.sleep_until(*next).await;
+        *next = clock.now() + spacing;
     }
 
     /// One request with a good token and quota for it.
