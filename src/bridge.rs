@@ -20,6 +20,7 @@ use crate::oauth::OAuth;
 use crate::plugindata::{Plugindata, RunLock};
 use crate::reading::Person;
 use crate::schedule::{Change, Ran, Runner, Schedule};
+use crate::sink::igor::{self, Igor};
 use crate::sink::mqtt::{self, Mqtt};
 use crate::snapshot::{Sink, utc};
 use crate::store::Store;
@@ -83,14 +84,19 @@ pub async fn run(
     start_broker(&config.mqtt)?;
     let settings = mqtt_settings(&config.mqtt, &store).await?;
     let mqtt = Arc::new(Mqtt::new(settings, store.clone())?);
-    let sink: Arc<dyn Sink> = mqtt.clone();
-    let parts = Parts::new(&config, clock.clone(), store.clone(), vec![sink])?;
+    let igor = igor_of(&config, &store)?;
+    let mut sinks: Vec<Arc<dyn Sink>> = vec![mqtt.clone()];
+    sinks.extend(igor.iter().map(|igor| Arc::clone(igor) as Arc<dyn Sink>));
+    let parts = Parts::new(&config, clock.clone(), store.clone(), sinks)?;
     let bridge = Arc::new(Bridge { parts, mqtt: Arc::clone(&mqtt), started: clock.now(), store });
 
     let renewing = Arc::clone(&bridge);
     tokio::spawn(async move { renewing.renew_expired().await });
     if let Some(unpublished) = bridge.publish_everyone().await {
         mqtt.settled(&unpublished).await?;
+        if let Some(igor) = &igor {
+            igor.settled(&unpublished).await?;
+        }
     }
     // The sink must not keep itself alive through what it calls after each connection.
     let weak = Arc::downgrade(&bridge);
@@ -117,14 +123,19 @@ pub async fn run(
     }
     log::info!("stopping");
     stopping.store(true, Ordering::Relaxed);
-    // First nothing new comes in, then what runs ends, then the broker is told.
+    // First nothing new comes in, then what runs ends, then the destinations are told.
     let fetches = async {
         if tokio::time::timeout(FAREWELL, bridge.parts.fetcher.stop()).await.is_err() {
             log::warn!("a token is still being renewed after {} s; it is left behind", FAREWELL.as_secs());
         }
     };
     tokio::join!(server.stop(), schedule.stop(FAREWELL), fetches);
-    mqtt.stop().await;
+    let farewell = async {
+        if let Some(igor) = &igor {
+            igor.stop().await;
+        }
+    };
+    tokio::join!(mqtt.stop(), farewell);
     Ok(())
 }
 
@@ -323,6 +334,14 @@ async fn mqtt_settings(config: &config::Mqtt, store: &Store) -> Result<mqtt::Set
         retain: config.retain,
         ..mqtt::Settings::new(url, id)
     })
+}
+
+/// The Igor that is told, if any.
+pub fn igor_of(config: &Config, store: &Store) -> Result<Option<Arc<Igor>>> {
+    let Some(igor) = &config.igor else { return Ok(None) };
+    let (username, password) = (igor.username.clone(), igor.password.clone());
+    let settings = igor::Settings { url: igor.url.url().clone(), username, password };
+    Ok(Some(Arc::new(Igor::new(settings, client::http()?, store.clone()))))
 }
 
 /// A short-lived client beside a running bridge.

@@ -205,7 +205,9 @@ async fn fetch(config: Config, user: Person, methods: Vec<String>, publish: bool
         true => Some(Arc::new(bridge::brief(&config.mqtt, &store).await?)),
         false => None,
     };
-    let sinks = mqtt.iter().map(|mqtt| Arc::clone(mqtt) as Arc<dyn Sink>).collect();
+    let igor = if publish { bridge::igor_of(&config, &store)? } else { None };
+    let mut sinks: Vec<Arc<dyn Sink>> = mqtt.iter().map(|mqtt| Arc::clone(mqtt) as Arc<dyn Sink>).collect();
+    sinks.extend(igor.iter().map(|igor| Arc::clone(igor) as Arc<dyn Sink>));
     let parts = Parts::new(&config, Clock::system(), store, sinks)?;
     let outcome = parts.fetcher.fetch(&user, &Wanted { methods, ..Wanted::default() }).await;
     drop(parts);
@@ -213,12 +215,13 @@ async fn fetch(config: Config, user: Person, methods: Vec<String>, publish: bool
         Some(mqtt) => mqtt.finish(Duration::from_secs(20)).await.context("the broker did not take everything"),
         None => Ok(()),
     };
+    let told = if let Some(igor) = &igor { igor.told(Duration::from_secs(20)).await } else { Ok(()) };
     let outcome = outcome.map_err(|refusal| match refusal {
         Refusal::Bad(_) => Failed::Configuration(anyhow!(refusal)),
         _ => Failed::Running(anyhow!(refusal)),
     })?;
     print(&format!("{:#}\n", outcome.json()))?;
-    Ok(published?)
+    Ok(published.and(told)?)
 }
 
 async fn auth(config: Config, user: Person) -> Result<()> {

@@ -61,6 +61,9 @@ static KEYS: &[Row] = &[
     ("mqtt.bridge_topic",     Kind::Text,   "fitbit2mqtt",           TOPIC),
     ("mqtt.client_id",        Kind::Text,   "",                      "at most 128 characters, no control characters"),
     ("mqtt.retain",           Kind::Flag,   "true",                  "true or false"),
+    ("igor.url",              Kind::Text,   "",                      "http://HOST:PORT or https://HOST:PORT of Igor itself, without path, query, user or password"),
+    ("igor.username",         Kind::Text,   "",                      "a user of Igor's, such as admin"),
+    ("igor.password",         Kind::Secret, "",                      "the password of igor.username"),
     ("sleep.night_starts",    Kind::Text,   "18:00",                 "HH:MM, from 00:00 to 23:59"),
 ];
 

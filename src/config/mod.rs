@@ -42,6 +42,8 @@ pub struct Config {
     pub http: Http,
     /// The broker and the topics.
     pub mqtt: Mqtt,
+    /// The Igor that is told, if any.
+    pub igor: Option<Igor>,
     /// The addresses of every upstream.
     pub upstreams: Vec<Upstream>,
     /// Sleep.
@@ -106,6 +108,17 @@ pub enum Protocol {
     V3,
     /// 5.
     V5,
+}
+
+/// `[igor]`.
+#[derive(Debug, Clone)]
+pub struct Igor {
+    /// Igor's own address.
+    pub url: Address,
+    /// A user of Igor's.
+    pub username: Option<String>,
+    /// Only there beside a username.
+    pub password: Option<SecretString>,
 }
 
 /// `[upstream.<provider>]`.
@@ -190,6 +203,7 @@ impl Config {
             data_dir,
             http: Http::read(values)?,
             mqtt: Mqtt::read(values)?,
+            igor: Igor::read(values)?,
             upstreams: UPSTREAMS.iter().map(|row| Upstream::read(values, row)).collect::<Result<_>>()?,
             sleep: Sleep { night_starts: values.read("sleep.night_starts", address::hour)? },
             actions: settings.actions.iter().map(|values| Action::read(values, &template)).collect::<Result<_>>()?,
@@ -296,6 +310,24 @@ impl Mqtt {
             Broker::Remote { .. } => {}
         }
         Ok(mqtt)
+    }
+}
+
+impl Igor {
+    fn read(values: &Values) -> Result<Option<Igor>> {
+        let site = |text: &str| Address::parse(text).filter(|address| !address.has_path());
+        let igor = values.optional("igor.url", site)?;
+        let (username, password) = (values.optional("igor.username", name)?, values.secret("igor.password")?);
+        let needs = |key: &'static str, needed: &str| -> Result<Option<Igor>> {
+            let key = if values.is_given(key) { key.to_owned() } else { format!("{key}_file") };
+            bail!("{}: `{key}` needs `{needed}`; set it, too", values.place_of(&key))
+        };
+        match (igor, username, password) {
+            (_, None, Some(_)) => needs("igor.password", "igor.username"),
+            (None, Some(_), _) => needs("igor.username", "igor.url"),
+            (None, None, None) => Ok(None),
+            (Some(url), username, password) => Ok(Some(Igor { url, username, password })),
+        }
     }
 }
 

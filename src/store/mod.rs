@@ -3,6 +3,7 @@
 
 mod action;
 mod consent;
+mod igor;
 mod person;
 mod published;
 mod readings;
