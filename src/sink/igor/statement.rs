@@ -58,11 +58,25 @@ impl Said {
     /// What a snapshot says.
     pub fn new(snapshot: &Snapshot) -> Said {
         let values: Map<String, Json> =
-            snapshot.values.iter().map(|shown| (shown.metric.key.to_owned(), shown.to_json())).collect();
+            snapshot.values.iter().map(|shown| (shown.metric.key.to_owned(), named(shown.to_json()))).collect();
         // Igor takes the outer level away where it is the element's own name. Without it, a person who is called like
         // their only metric would lose that one.
         let element = |values: Map<String, Json>| json!({ snapshot.person.as_str(): values }).to_string();
         Said { values: (!values.is_empty()).then(|| element(values)), status: snapshot.status.clone() }
+    }
+}
+
+/// The same with keys that can be names of elements (`Fat-Burn`): Igor hides those under others (`_e`).
+fn named(value: Json) -> Json {
+    let name = |key: &str| -> String {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let name: String = key.chars().map(|c| if fits(c) { c } else { '-' }).collect();
+        if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') { name } else { format!("_{name}") }
+    };
+    match value {
+        Json::Object(object) => object.into_iter().map(|(key, value)| (name(&key), named(value))).collect(),
+        Json::Array(list) => list.into_iter().map(named).collect(),
+        plain => plain,
     }
 }
 
@@ -147,6 +161,12 @@ mod tests {
         }
         assert_eq!(Place::Health("a/b".into()).path(), "data/status/a/b");
         assert_eq!(Place::at("data/environment"), None);
+    }
+
+    #[test]
+    fn what_is_no_name_of_an_element_becomes_one() {
+        let beside = json!({"zones": [{"Fat Burn": 2.0, "1min": true}], "body-weight": {"": null}});
+        assert_eq!(named(beside), json!({"zones": [{"Fat-Burn": 2.0, "_1min": true}], "body-weight": {"_": null}}));
     }
 
     #[test]
