@@ -1,16 +1,18 @@
 //! The command line: what each command is called and takes, and which room it calls.
 
+mod beside; // destinations, for commands beside a running bridge
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use self::beside::Beside;
 use crate::bridge::{self, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -23,7 +25,6 @@ use crate::plan::Wanted;
 use crate::plugindata::RunLock;
 use crate::reading::Person;
 use crate::simulator;
-use crate::snapshot::Sink;
 #[cfg(feature = "embedded")]
 use crate::upstream::{self, Upstream};
 
@@ -201,27 +202,21 @@ async fn simulate(listen: SocketAddr, seed: u64, people: u32) -> Result<()> {
 
 async fn fetch(config: Config, user: Person, methods: Vec<String>, publish: bool) -> Result<(), Failed> {
     let store = bridge::store(&config.data_dir).await?;
-    let mqtt = match publish {
-        true => Some(Arc::new(bridge::brief(&config.mqtt, &store).await?)),
-        false => None,
-    };
-    let igor = if publish { bridge::igor_of(&config, &store)? } else { None };
-    let mut sinks: Vec<Arc<dyn Sink>> = mqtt.iter().map(|mqtt| Arc::clone(mqtt) as Arc<dyn Sink>).collect();
-    sinks.extend(igor.iter().map(|igor| Arc::clone(igor) as Arc<dyn Sink>));
+    let beside = if publish { Some(Beside::open(&config, &store).await?) } else { None };
+    let sinks = beside.iter().flat_map(Beside::sinks).collect();
     let parts = Parts::new(&config, Clock::system(), store, sinks)?;
     let outcome = parts.fetcher.fetch(&user, &Wanted { methods, ..Wanted::default() }).await;
     drop(parts);
-    let published = match mqtt.and_then(Arc::into_inner) {
-        Some(mqtt) => mqtt.finish(Duration::from_secs(20)).await.context("the broker did not take everything"),
+    let published = match beside {
+        Some(beside) => beside.finish().await,
         None => Ok(()),
     };
-    let told = if let Some(igor) = &igor { igor.told(Duration::from_secs(20)).await } else { Ok(()) };
     let outcome = outcome.map_err(|refusal| match refusal {
         Refusal::Bad(_) => Failed::Configuration(anyhow!(refusal)),
         _ => Failed::Running(anyhow!(refusal)),
     })?;
     print(&format!("{:#}\n", outcome.json()))?;
-    Ok(published.and(told)?)
+    Ok(published?)
 }
 
 async fn auth(config: Config, user: Person) -> Result<()> {
@@ -289,7 +284,7 @@ async fn auth(config: Config, user: Person) -> Result<()> {
 
 async fn forget(config: Config, user: Person) -> Result<()> {
     let store = bridge::store(&config.data_dir).await?;
-    let mqtt = bridge::brief(&config.mqtt, &store).await?;
+    let beside = Beside::open(&config, &store).await?;
     let parts = Parts::new(&config, Clock::system(), store.clone(), Vec::new())?;
     let mut left = Vec::new();
     match parts.household.member(&user).await {
@@ -299,7 +294,7 @@ async fn forget(config: Config, user: Person) -> Result<()> {
         }
         Ok(None) => {
             let published = store.published_topics().await?;
-            let topics = published.iter().any(|topic| mqtt.topics().belongs_to(&user, topic));
+            let topics = published.iter().any(|topic| beside.topics().belongs_to(&user, topic));
             if !topics && !store.knows(&user).await? {
                 bail!("there is no person {user}, nor anything left of one; mind the spelling");
             }
@@ -311,9 +306,9 @@ async fn forget(config: Config, user: Person) -> Result<()> {
         }
     }
     store.forget(&user).await?;
-    mqtt.remove(&user).await?;
-    if let Err(error) = mqtt.finish(Duration::from_secs(20)).await {
-        left.push(format!("the topics could not be cleared: {error:#}; the next start of the bridge does it"));
+    beside.remove(&user).await?;
+    if let Err(error) = beside.finish().await {
+        left.push(format!("what was published could not be cleared: {error:#}; the next start of the bridge does it"));
     }
     if !left.is_empty() {
         bail!("{user} is forgotten here, but {}", left.join("; "));

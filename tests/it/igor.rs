@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
 use fitbit2mqtt::config::Config;
-use fitbit2mqtt::simulator::Change;
+use fitbit2mqtt::simulator::{Change, Effect, Fault};
 use fitbit2mqtt::web::server::{self, Handler, Request, Response, Running};
 use serde_json::{Value as Json, json};
 
@@ -180,6 +180,17 @@ async fn values_and_health_arrive_whole_and_only_what_differs_is_sent_again() {
     world.until("the new weight is there", async |_| igor.weight() == 81.5).await;
     assert!(igor.asked("PUT", ANNA).len() > puts.len());
     agree(&world, &igor, &["anna"]).await;
+
+    let effect = Effect::Html { status: 503 };
+    world.cloud.fault(Fault { path: "/body/log/".into(), person: Some(0), times: None, effect });
+    world.fetch("anna", "&methods=get_bodyweight").await;
+    world.until("the failure is told", async |_| igor.element(HEALTH)["alive"] == false).await;
+    assert!(
+        igor.element(HEALTH)["resultData"].as_str().unwrap().contains("get_bodyweight"),
+        "{}",
+        igor.element(HEALTH)
+    );
+    assert_eq!(igor.weight(), 81.5, "a failure takes nothing away");
     world.stop().await;
 }
 
@@ -252,7 +263,7 @@ async fn whoever_goes_while_the_bridge_is_off_goes_there_too_and_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fetch_by_hand_tells_igor_too() {
+async fn a_fetch_by_hand_tells_igor_and_forgetting_deletes_there() {
     let (igor, settings, _running) = Igor::start().await;
     let mut world = World::connected().await;
     world.more = settings;
@@ -260,6 +271,10 @@ async fn a_fetch_by_hand_tells_igor_too() {
     let output = tokio::task::spawn_blocking(move || program.output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(igor.weight() > 0.0, "{:?}", igor.asked);
+    let mut program = world.program("127.0.0.1:0", &["forget", "anna"]);
+    let output = tokio::task::spawn_blocking(move || program.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(igor.element(ANNA), Json::Null);
 }
 
 #[test]
