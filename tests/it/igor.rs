@@ -55,11 +55,8 @@ impl Handler for Igor {
 impl Igor {
     /// One with nothing but what a fresh database has, listening.
     async fn start() -> (Arc<Igor>, String, Running) {
-        let igor = Arc::new(Igor {
-            elements: Mutex::new(["/data/sensors", "/data/status", "/data/status/sensors"].map(empty).into()),
-            asked: Mutex::default(),
-            mood: Mutex::new(Mood::Well),
-        });
+        let igor =
+            Arc::new(Igor { elements: Mutex::new(fresh()), asked: Mutex::default(), mood: Mutex::new(Mood::Well) });
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let running = server::serve(listener, igor.clone()).unwrap();
@@ -129,8 +126,9 @@ impl Igor {
 const ANNA: &str = "/data/sensors/fitbit/anna";
 const HEALTH: &str = "/data/status/sensors/fitbit/anna";
 
-fn empty(path: &str) -> (String, Json) {
-    (path.to_owned(), json!({}))
+/// What a fresh database has.
+fn fresh() -> BTreeMap<String, Json> {
+    ["/data/sensors", "/data/status", "/data/status/sensors"].map(|path| (path.to_owned(), json!({}))).into()
 }
 
 fn weigh_in(world: &World, kilograms: f64) {
@@ -185,11 +183,8 @@ async fn values_and_health_arrive_whole_and_only_what_differs_is_sent_again() {
     world.cloud.fault(Fault { path: "/body/log/".into(), person: Some(0), times: None, effect });
     world.fetch("anna", "&methods=get_bodyweight").await;
     world.until("the failure is told", async |_| igor.element(HEALTH)["alive"] == false).await;
-    assert!(
-        igor.element(HEALTH)["resultData"].as_str().unwrap().contains("get_bodyweight"),
-        "{}",
-        igor.element(HEALTH)
-    );
+    let health = igor.element(HEALTH);
+    assert!(health["resultData"].as_str().unwrap().contains("503"), "{health}");
     assert_eq!(igor.weight(), 81.5, "a failure takes nothing away");
     world.stop().await;
 }
@@ -236,6 +231,21 @@ async fn what_is_refused_is_tried_again_and_a_stop_does_not_wait_for_it() {
     igor.becomes(Mood::Well);
     world.start().await;
     world.until("it is told after the next start", async |_| igor.weight() == 83.5).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_igor_that_lost_what_it_knew_is_told_all_again() {
+    let (igor, settings, _running) = Igor::start().await;
+    let mut world = World::connected().await;
+    world.more = settings;
+    world.start().await;
+    world.fetched().await;
+    agree(&world, &igor, &["anna", "ben"]).await;
+    *igor.elements.lock().unwrap() = fresh();
+    world.clock.advance(TimeDelta::seconds(5));
+    assert_eq!(world.fetch("anna", "&methods=body").await.status, 200);
+    agree(&world, &igor, &["anna", "ben"]).await;
     world.stop().await;
 }
 

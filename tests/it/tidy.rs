@@ -331,7 +331,8 @@ fn the_repository_speaks_of_no_single_machine_and_skips_no_test() {
 #[test]
 fn scripts_can_be_run_and_the_service_starts_what_is_built() {
     use std::os::unix::fs::PermissionsExt;
-    let interop = files("tests/interop").into_iter().filter(|path| text(path).starts_with("#!"));
+    let is_script = |path: &String| fs::read_to_string(root().join(path)).is_ok_and(|text| text.starts_with("#!"));
+    let interop = files("tests/interop").into_iter().filter(is_script);
     for script in interop.chain(["tests/run".to_owned(), ".ci/run".to_owned()]) {
         let mode = fs::metadata(root().join(&script)).unwrap().permissions().mode();
         assert!(mode & 0o111 == 0o111, "{script} is not executable");
