@@ -1,5 +1,7 @@
 //! The only room that knows everyone: builds the parts, starts them, and stops them in order.
 
+mod destinations; // every destination, as one
+
 use std::future::Future;
 use std::net::TcpListener;
 use std::path::Path;
@@ -12,6 +14,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use serde_json::json;
 
+pub use self::destinations::Destinations;
 use crate::clock::Clock;
 use crate::config::{self, Action, Broker, Config, PersonAction};
 use crate::fetch::{Fetcher, Refusal};
@@ -20,7 +23,6 @@ use crate::oauth::OAuth;
 use crate::plugindata::{Plugindata, RunLock};
 use crate::reading::Person;
 use crate::schedule::{Change, Ran, Runner, Schedule};
-use crate::sink::igor::{self, Igor};
 use crate::sink::mqtt::{self, Mqtt};
 use crate::snapshot::{Sink, utc};
 use crate::store::Store;
@@ -84,19 +86,14 @@ pub async fn run(
     start_broker(&config.mqtt)?;
     let settings = mqtt_settings(&config.mqtt, &store).await?;
     let mqtt = Arc::new(Mqtt::new(settings, store.clone())?);
-    let igor = igor_of(&config, &store)?;
-    let mut sinks: Vec<Arc<dyn Sink>> = vec![mqtt.clone()];
-    sinks.extend(igor.iter().map(|igor| Arc::clone(igor) as Arc<dyn Sink>));
-    let parts = Parts::new(&config, clock.clone(), store.clone(), sinks)?;
+    let destinations = Destinations::new(Arc::clone(&mqtt), &config, &store)?;
+    let parts = Parts::new(&config, clock.clone(), store.clone(), destinations.sinks())?;
     let bridge = Arc::new(Bridge { parts, mqtt: Arc::clone(&mqtt), started: clock.now(), store });
 
     let renewing = Arc::clone(&bridge);
     tokio::spawn(async move { renewing.renew_expired().await });
     if let Some(unpublished) = bridge.publish_everyone().await {
-        mqtt.settled(&unpublished).await?;
-        if let Some(igor) = &igor {
-            igor.settled(&unpublished).await?;
-        }
+        destinations.settled(&unpublished).await?;
     }
     // The sink must not keep itself alive through what it calls after each connection.
     let weak = Arc::downgrade(&bridge);
@@ -130,12 +127,7 @@ pub async fn run(
         }
     };
     tokio::join!(server.stop(), schedule.stop(FAREWELL), fetches);
-    let farewell = async {
-        if let Some(igor) = &igor {
-            igor.stop().await;
-        }
-    };
-    tokio::join!(mqtt.stop(), farewell);
+    destinations.stop().await;
     Ok(())
 }
 
@@ -334,14 +326,6 @@ async fn mqtt_settings(config: &config::Mqtt, store: &Store) -> Result<mqtt::Set
         retain: config.retain,
         ..mqtt::Settings::new(url, id)
     })
-}
-
-/// The Igor that is told, if any.
-pub fn igor_of(config: &Config, store: &Store) -> Result<Option<Arc<Igor>>> {
-    let Some(igor) = &config.igor else { return Ok(None) };
-    let (username, password) = (igor.username.clone(), igor.password.clone());
-    let settings = igor::Settings { url: igor.url.url().clone(), username, password };
-    Ok(Some(Arc::new(Igor::new(settings, client::http()?, store.clone()))))
 }
 
 /// A short-lived client beside a running bridge.

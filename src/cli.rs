@@ -1,7 +1,5 @@
 //! The command line: what each command is called and takes, and which room it calls.
 
-mod beside; // destinations, for commands beside a running bridge
-
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,8 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use self::beside::Beside;
-use crate::bridge::{self, Parts};
+use crate::bridge::{self, Destinations, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
 #[cfg(feature = "embedded")]
@@ -202,13 +199,13 @@ async fn simulate(listen: SocketAddr, seed: u64, people: u32) -> Result<()> {
 
 async fn fetch(config: Config, user: Person, methods: Vec<String>, publish: bool) -> Result<(), Failed> {
     let store = bridge::store(&config.data_dir).await?;
-    let beside = if publish { Some(Beside::open(&config, &store).await?) } else { None };
-    let sinks = beside.iter().flat_map(Beside::sinks).collect();
+    let destinations = if publish { Some(Destinations::brief(&config, &store).await?) } else { None };
+    let sinks = destinations.iter().flat_map(Destinations::sinks).collect();
     let parts = Parts::new(&config, Clock::system(), store, sinks)?;
     let outcome = parts.fetcher.fetch(&user, &Wanted { methods, ..Wanted::default() }).await;
     drop(parts);
-    let published = match beside {
-        Some(beside) => beside.finish().await,
+    let published = match destinations {
+        Some(destinations) => destinations.finish().await,
         None => Ok(()),
     };
     let outcome = outcome.map_err(|refusal| match refusal {
@@ -284,7 +281,7 @@ async fn auth(config: Config, user: Person) -> Result<()> {
 
 async fn forget(config: Config, user: Person) -> Result<()> {
     let store = bridge::store(&config.data_dir).await?;
-    let beside = Beside::open(&config, &store).await?;
+    let destinations = Destinations::brief(&config, &store).await?;
     let parts = Parts::new(&config, Clock::system(), store.clone(), Vec::new())?;
     let mut left = Vec::new();
     match parts.household.member(&user).await {
@@ -294,7 +291,7 @@ async fn forget(config: Config, user: Person) -> Result<()> {
         }
         Ok(None) => {
             let published = store.published_topics().await?;
-            let topics = published.iter().any(|topic| beside.topics().belongs_to(&user, topic));
+            let topics = published.iter().any(|topic| destinations.topics().belongs_to(&user, topic));
             if !topics && !store.knows(&user).await? {
                 bail!("there is no person {user}, nor anything left of one; mind the spelling");
             }
@@ -306,8 +303,8 @@ async fn forget(config: Config, user: Person) -> Result<()> {
         }
     }
     store.forget(&user).await?;
-    beside.remove(&user).await?;
-    if let Err(error) = beside.finish().await {
+    destinations.remove(&user).await?;
+    if let Err(error) = destinations.finish().await {
         left.push(format!("what was published could not be cleared: {error:#}; the next start of the bridge does it"));
     }
     if !left.is_empty() {

@@ -3,6 +3,7 @@
 
 mod action;
 mod address;
+mod igor;
 pub(crate) mod key;
 pub(crate) mod lines;
 mod settings;
@@ -18,6 +19,7 @@ use secrecy::SecretString;
 
 pub use self::action::{Action, PersonAction, expand};
 pub use self::address::{Address, Broker};
+pub use self::igor::Igor;
 use self::key::{UPSTREAMS, UpstreamRow};
 use self::settings::{Settings, Values};
 
@@ -108,17 +110,6 @@ pub enum Protocol {
     V3,
     /// 5.
     V5,
-}
-
-/// `[igor]`.
-#[derive(Debug, Clone)]
-pub struct Igor {
-    /// Igor's own address.
-    pub url: Address,
-    /// A user of Igor's.
-    pub username: Option<String>,
-    /// Only there beside a username.
-    pub password: Option<SecretString>,
 }
 
 /// `[upstream.<provider>]`.
@@ -310,24 +301,6 @@ impl Mqtt {
             Broker::Remote { .. } => {}
         }
         Ok(mqtt)
-    }
-}
-
-impl Igor {
-    fn read(values: &Values) -> Result<Option<Igor>> {
-        let site = |text: &str| Address::parse(text).filter(|address| !address.has_path());
-        let igor = values.optional("igor.url", site)?;
-        let (username, password) = (values.optional("igor.username", name)?, values.secret("igor.password")?);
-        let needs = |key: &'static str, needed: &str| -> Result<Option<Igor>> {
-            let key = if values.is_given(key) { key.to_owned() } else { format!("{key}_file") };
-            bail!("{}: `{key}` needs `{needed}`; set it, too", values.place_of(&key))
-        };
-        match (igor, username, password) {
-            (_, None, Some(_)) => needs("igor.password", "igor.username"),
-            (None, Some(_), _) => needs("igor.username", "igor.url"),
-            (None, None, None) => Ok(None),
-            (Some(url), username, password) => Ok(Some(Igor { url, username, password })),
-        }
     }
 }
 
