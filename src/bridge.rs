@@ -1,6 +1,7 @@
 //! The only room that knows everyone: builds the parts, starts them, and stops them in order.
 
 mod commands; // what is asked over MQTT and by forms, and what comes of it
+mod destinations; // every destination, as one
 
 use std::future::Future;
 use std::net::TcpListener;
@@ -14,6 +15,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use self::commands::Commands;
+pub use self::destinations::Destinations;
 use crate::backfill::Backfill;
 use crate::clock::Clock;
 use crate::command;
@@ -96,8 +98,8 @@ pub async fn run(
     start_broker(&config.mqtt)?;
     let settings = mqtt_settings(&config.mqtt, &store).await?;
     let mqtt = Arc::new(Mqtt::new(settings, store.clone())?);
-    let sink: Arc<dyn Sink> = mqtt.clone();
-    let parts = Parts::new(&config, clock.clone(), store.clone(), vec![sink])?;
+    let destinations = Destinations::new(Arc::clone(&mqtt), &config, &store)?;
+    let parts = Parts::new(&config, clock.clone(), store.clone(), destinations.sinks())?;
     let backfill = Arc::new(parts.backfill(&config));
     let bridge =
         Bridge { parts, mqtt: Arc::clone(&mqtt), backfill: Arc::clone(&backfill), started: clock.now(), store };
@@ -106,7 +108,7 @@ pub async fn run(
     let renewing = Arc::clone(&bridge);
     tokio::spawn(async move { renewing.renew_expired().await });
     if let Some(unpublished) = bridge.publish_everyone().await {
-        mqtt.settled(&unpublished).await?;
+        destinations.settled(&unpublished).await?;
     }
     // Before the broker says that we are here, so that nobody's command comes too early.
     let incoming = config.mqtt.commands.then(|| mqtt.commands(command::MOST_BYTES)).transpose()?;
@@ -141,14 +143,14 @@ pub async fn run(
     stopping.store(true, Ordering::Relaxed);
     drop(listening);
     backfill.stop();
-    // First nothing new comes in, then what runs ends, then the broker is told.
+    // First nothing new comes in, then what runs ends, then the destinations are told.
     let fetches = async {
         if tokio::time::timeout(FAREWELL, bridge.parts.fetcher.stop()).await.is_err() {
             log::warn!("a token is still being renewed after {} s; it is left behind", FAREWELL.as_secs());
         }
     };
     let _ = tokio::join!(server.stop(), schedule.stop(FAREWELL), fetches, commands.stop(), past);
-    mqtt.stop().await;
+    destinations.stop().await;
     Ok(())
 }
 

@@ -9,14 +9,13 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::bridge::{self, Parts};
+use crate::bridge::{self, Destinations, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
 #[cfg(feature = "embedded")]
@@ -27,7 +26,6 @@ use crate::plan::Wanted;
 use crate::plugindata::RunLock;
 use crate::reading::Person;
 use crate::simulator;
-use crate::snapshot::Sink;
 #[cfg(feature = "embedded")]
 use crate::upstream::{self, Upstream};
 
@@ -222,16 +220,13 @@ async fn simulate(listen: SocketAddr, seed: u64, people: u32) -> Result<()> {
 
 async fn fetch(config: Config, user: Person, wanted: Wanted, publish: bool) -> Result<(), Failed> {
     let store = bridge::store(&config).await?;
-    let mqtt = match publish {
-        true => Some(Arc::new(bridge::brief(&config.mqtt, &store).await?)),
-        false => None,
-    };
-    let sinks = mqtt.iter().map(|mqtt| Arc::clone(mqtt) as Arc<dyn Sink>).collect();
+    let destinations = if publish { Some(Destinations::brief(&config, &store).await?) } else { None };
+    let sinks = destinations.iter().flat_map(Destinations::sinks).collect();
     let parts = Parts::new(&config, Clock::system(), store, sinks)?;
     let outcome = parts.fetcher.fetch(&user, &wanted).await;
     drop(parts);
-    let published = match mqtt.and_then(Arc::into_inner) {
-        Some(mqtt) => mqtt.finish(Duration::from_secs(20)).await.context("the broker did not take everything"),
+    let published = match destinations {
+        Some(destinations) => destinations.finish().await,
         None => Ok(()),
     };
     let outcome = outcome.map_err(|refusal| match refusal {
@@ -244,7 +239,7 @@ async fn fetch(config: Config, user: Person, wanted: Wanted, publish: bool) -> R
 
 async fn forget(config: Config, user: Person) -> Result<()> {
     let store = bridge::store(&config).await?;
-    let mqtt = bridge::brief(&config.mqtt, &store).await?;
+    let destinations = Destinations::brief(&config, &store).await?;
     let parts = Parts::new(&config, Clock::system(), store.clone(), Vec::new())?;
     let mut left = Vec::new();
     match parts.household.member(&user).await {
@@ -254,7 +249,7 @@ async fn forget(config: Config, user: Person) -> Result<()> {
         }
         Ok(None) => {
             let published = store.published_topics().await?;
-            let topics = published.iter().any(|topic| mqtt.topics().belongs_to(&user, topic));
+            let topics = published.iter().any(|topic| destinations.topics().belongs_to(&user, topic));
             if !topics && !store.knows(&user).await? {
                 bail!("there is no person {user}, nor anything left of one; mind the spelling");
             }
@@ -266,9 +261,9 @@ async fn forget(config: Config, user: Person) -> Result<()> {
         }
     }
     store.forget(&user).await?;
-    mqtt.remove(&user).await?;
-    if let Err(error) = mqtt.finish(Duration::from_secs(20)).await {
-        left.push(format!("the topics could not be cleared: {error:#}; the next start of the bridge does it"));
+    destinations.remove(&user).await?;
+    if let Err(error) = destinations.finish().await {
+        left.push(format!("what was published could not be cleared: {error:#}; the next start of the bridge does it"));
     }
     if !left.is_empty() {
         bail!("{user} is forgotten here, but {}", left.join("; "));

@@ -68,6 +68,9 @@ static KEYS: &[Row] = &[
     ("history.detail_level",  Kind::Text,   "1min",                  "1sec, 1min, 5min or 15min"),
     ("history.parallel",      Kind::Number, "4",                     "a whole number from 1 to 16"),
     ("store.url",             Kind::Secret, "",                      "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE (default: the file fitbit2mqtt.db in data_dir)"),
+    ("igor.url",              Kind::Text,   "",                      "http://HOST:PORT or https://HOST:PORT of Igor itself, without path, query, user or password"),
+    ("igor.username",         Kind::Text,   "",                      "a user of Igor's, such as admin"),
+    ("igor.password",         Kind::Secret, "",                      "the password of igor.username"),
     ("sleep.night_starts",    Kind::Text,   "18:00",                 "HH:MM, from 00:00 to 23:59"),
 ];
 

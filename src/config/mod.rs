@@ -4,6 +4,7 @@
 mod action;
 mod address;
 mod history;
+mod igor;
 pub(crate) mod key;
 pub(crate) mod lines;
 mod settings;
@@ -20,6 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub use self::action::{Action, PersonAction, expand};
 pub use self::address::{Address, Broker};
 pub use self::history::History;
+pub use self::igor::Igor;
 use self::key::{UPSTREAMS, UpstreamRow};
 use self::settings::{Settings, Values};
 
@@ -46,6 +48,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// `store.url`, which may hold a password; `None`: a file in `data_dir`.
     pub store: Option<SecretString>,
+    /// The Igor that is told, if any.
+    pub igor: Option<Igor>,
     /// The addresses of every upstream.
     pub upstreams: Vec<Upstream>,
     /// What is asked for, and how often.
@@ -199,6 +203,7 @@ impl Config {
             http: Http::read(values)?,
             mqtt: Mqtt::read(values)?,
             store: store(values)?,
+            igor: Igor::read(values)?,
             upstreams: UPSTREAMS.iter().map(|row| Upstream::read(values, row)).collect::<Result<_>>()?,
             history: History::read(values)?,
             sleep: Sleep { night_starts: values.read("sleep.night_starts", address::hour)? },

@@ -7,6 +7,7 @@ mod consent;
 mod coverage;
 mod engine;
 mod history;
+mod igor;
 mod lease;
 mod person;
 mod published;

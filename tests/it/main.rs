@@ -15,6 +15,8 @@ mod intraday; // values within a day, and workouts whole
 mod measured; // what counts as a measurement
 mod methods; // every name under which something is asked
 mod history; // reading back, and what is told of the past
+mod home_examples; // what people who run a home are shown
+mod igor; // what an Igor is told
 mod import; // tokens of other programs
 mod laws; // what holds for any answer whatever
 mod mosquitto; // a real broker for one test

@@ -76,6 +76,8 @@ const PURE: &[&str] = &[
     "src/sink/mqtt/topic.rs",
     "src/sink/mqtt/payload.rs",
     "src/sink/mqtt/outbox.rs",
+    "src/sink/igor/statement.rs",
+    "src/sink/igor/board.rs",
 ];
 
 /// What a pure file has no business with. A word in the log is no effect that anything depends on.
@@ -339,10 +341,12 @@ fn the_repository_speaks_of_no_single_machine_and_skips_no_test() {
 #[test]
 fn scripts_can_be_run_and_the_service_starts_what_is_built() {
     use std::os::unix::fs::PermissionsExt;
-    for script in ["tests/run", ".ci/run"] {
-        let mode = fs::metadata(root().join(script)).unwrap().permissions().mode();
+    let is_script = |path: &String| fs::read_to_string(root().join(path)).is_ok_and(|text| text.starts_with("#!"));
+    let interop = files("tests/interop").into_iter().filter(is_script);
+    for script in interop.chain(["tests/run".to_owned(), ".ci/run".to_owned()]) {
+        let mode = fs::metadata(root().join(&script)).unwrap().permissions().mode();
         assert!(mode & 0o111 == 0o111, "{script} is not executable");
-        let checked = std::process::Command::new("bash").arg("-n").arg(root().join(script)).status().unwrap();
+        let checked = std::process::Command::new("bash").arg("-n").arg(root().join(&script)).status().unwrap();
         assert!(checked.success(), "{script}");
     }
     assert!(text(".ci/run").contains("tests/run"));

@@ -171,3 +171,8 @@ CREATE TABLE published (
 CREATE TABLE removed (
     person TEXT PRIMARY KEY
 );
+
+-- Elements of Igor's database that exist because of us.
+CREATE TABLE igor (
+    path TEXT PRIMARY KEY
+);
