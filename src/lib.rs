@@ -38,6 +38,7 @@ pub mod household; // who the people are: files and store together
 pub mod quota; // what may be asked now
 pub mod oauth; // consent and fresh tokens
 pub mod fetch; // one person: plan → ask → decode → record → publish
+pub mod plus; // reads what Fitbit Plus has
 pub mod schedule; // interval actions
 pub mod sink; // where values go
 pub mod web; // HTTP: guarded server, entry points, pages

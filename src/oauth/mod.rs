@@ -3,6 +3,7 @@
 
 mod consent;
 mod fresh;
+mod organization;
 mod token_endpoint;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 pub use consent::{Connected, ConsentError};
+pub use organization::Organization;
 use token_endpoint::{Grant, Identity, Refusal, TokenEndpoint};
 
 use crate::config;
