@@ -1,5 +1,7 @@
 //! The command line: what each command is called and takes, and which room it calls.
 
+mod plus;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -97,6 +99,8 @@ enum Command {
         /// Whom
         user: Person,
     },
+    /// What Fitbit Plus has, as NDJSON
+    Plus(plus::Plus),
     /// Print the plugin manifest
     Manifest,
     /// Print shell completions
@@ -163,6 +167,7 @@ fn act(arguments: Arguments) -> Result<(), Failed> {
         }
         Command::Auth { user } => runtime.block_on(auth(config()?, user))?,
         Command::Forget { user } => runtime.block_on(forget(config()?, user))?,
+        Command::Plus(asked) => runtime.block_on(plus::plus(config()?, asked))?,
         Command::Manifest | Command::Completions { .. } => {}
     }
     // A thread may still wait for a line on standard input; it must not hold up the end.
