@@ -1,6 +1,8 @@
 //! The command line: what each command is called and takes, and which room it calls.
 
-mod plus;
+mod auth; // consent in the terminal
+mod backfill; // the past, with its progress
+mod plus; // what Fitbit Plus has
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -20,7 +22,6 @@ use crate::config::Config;
 use crate::demo;
 use crate::fetch::Refusal;
 use crate::manifest;
-use crate::oauth::ConsentError;
 use crate::plan::Wanted;
 use crate::plugindata::RunLock;
 use crate::reading::Person;
@@ -89,6 +90,8 @@ enum Command {
         #[arg(long)]
         publish: bool,
     },
+    /// History into the store; stops and resumes anywhere
+    Backfill(backfill::Arguments),
     /// Consent in the terminal
     Auth {
         /// Whose
@@ -162,10 +165,13 @@ fn act(arguments: Arguments) -> Result<(), Failed> {
             runtime.block_on(async { demo::demo(speed, seed, provider, interrupted()?).await })?
         }
         Command::Simulate { listen, seed, people } => runtime.block_on(simulate(listen, seed, people))?,
-        Command::Fetch { user, methods, force: _, publish } => {
-            runtime.block_on(fetch(config()?, user, methods, publish))?
+        Command::Fetch { user, methods, force, publish } => {
+            runtime.block_on(fetch(config()?, user, Wanted { methods, force, ..Wanted::default() }, publish))?
         }
-        Command::Auth { user } => runtime.block_on(auth(config()?, user))?,
+        Command::Backfill(what) => {
+            runtime.block_on(async { backfill::backfill(config()?, what, interrupted()?).await })?
+        }
+        Command::Auth { user } => runtime.block_on(auth::auth(config()?, user))?,
         Command::Forget { user } => runtime.block_on(forget(config()?, user))?,
         Command::Plus(asked) => runtime.block_on(plus::plus(config()?, asked))?,
         Command::Manifest | Command::Completions { .. } => {}
@@ -204,7 +210,7 @@ async fn simulate(listen: SocketAddr, seed: u64, people: u32) -> Result<()> {
     Ok(())
 }
 
-async fn fetch(config: Config, user: Person, methods: Vec<String>, publish: bool) -> Result<(), Failed> {
+async fn fetch(config: Config, user: Person, wanted: Wanted, publish: bool) -> Result<(), Failed> {
     let store = bridge::store(&config.data_dir).await?;
     let mqtt = match publish {
         true => Some(Arc::new(bridge::brief(&config.mqtt, &store).await?)),
@@ -212,7 +218,7 @@ async fn fetch(config: Config, user: Person, methods: Vec<String>, publish: bool
     };
     let sinks = mqtt.iter().map(|mqtt| Arc::clone(mqtt) as Arc<dyn Sink>).collect();
     let parts = Parts::new(&config, Clock::system(), store, sinks)?;
-    let outcome = parts.fetcher.fetch(&user, &Wanted { methods, ..Wanted::default() }).await;
+    let outcome = parts.fetcher.fetch(&user, &wanted).await;
     drop(parts);
     let published = match mqtt.and_then(Arc::into_inner) {
         Some(mqtt) => mqtt.finish(Duration::from_secs(20)).await.context("the broker did not take everything"),
@@ -224,69 +230,6 @@ async fn fetch(config: Config, user: Person, methods: Vec<String>, publish: bool
     })?;
     print(&format!("{:#}\n", outcome.json()))?;
     Ok(published?)
-}
-
-async fn auth(config: Config, user: Person) -> Result<()> {
-    let store = bridge::store(&config.data_dir).await?;
-    let parts = Parts::new(&config, Clock::system(), store, Vec::new())?;
-    parts.household.plugindata.create(&user)?;
-    let member = parts.household.member(&user).await?.context("the person's folder is gone")?;
-    let before = member.file.token.as_ref().map(|token| token.expires_at);
-    let address = parts.oauth.begin(&member).await?;
-    eprintln!("Open this address in a browser, on any device, and consent as {user}:\n");
-    print(&format!("{address}\n"))?;
-    eprintln!("\nThen paste the address of the page it ended on (also if that page could not be shown):");
-    let (sender, mut lines) = tokio::sync::mpsc::channel(1);
-    // Reading standard input cannot be interrupted, so it has a thread of its own.
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lines().map_while(|line| line.ok()) {
-            if sender.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    let mut ended = false;
-    loop {
-        let line = tokio::select! {
-            line = lines.recv(), if !ended => line,
-            () = tokio::time::sleep(Duration::from_secs(1)) => {
-                // A running bridge may have received the redirect itself.
-                let member = parts.household.member(&user).await?.context("the person's folder is gone")?;
-                if member.file.token.as_ref().is_some_and(|token| Some(token.expires_at) != before) {
-                    eprintln!("{user} is connected.");
-                    return Ok(());
-                }
-                if ended {
-                    bail!("no address of a consent was pasted, so {user} is not connected");
-                }
-                continue;
-            }
-        };
-        let Some(line) = line else {
-            ended = true;
-            continue;
-        };
-        if line.trim().is_empty() {
-            continue;
-        }
-        let connected = match parts.oauth.paste(&line, &user).await {
-            Ok(connected) => connected,
-            // Nothing is lost yet: the next paste may be the right one.
-            Err(error @ ConsentError::Missing(_)) => {
-                eprintln!("That is not it: {error}.");
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        eprintln!("{} is connected.", connected.person);
-        if let Some(warning) = connected.warning {
-            eprintln!("Mind: {warning}.");
-        }
-        for (scope, gives) in connected.missing {
-            eprintln!("Not allowed: {scope} ({gives}); connect again to add it.");
-        }
-        return Ok(());
-    }
 }
 
 async fn forget(config: Config, user: Person) -> Result<()> {
@@ -376,11 +319,13 @@ fn complain(error: &anyhow::Error) {
 }
 
 fn logger(arguments: &Arguments) {
-    // The demonstration prints what it does itself.
-    #[cfg(feature = "embedded")]
-    let calm = matches!(arguments.command, Some(Command::Demo { .. }));
-    #[cfg(not(feature = "embedded"))]
-    let calm = false;
+    // These print what they do themselves.
+    let calm = match arguments.command {
+        Some(Command::Backfill(_) | Command::Plus(_)) => true,
+        #[cfg(feature = "embedded")]
+        Some(Command::Demo { .. }) => true,
+        _ => false,
+    };
     let level = match (arguments.quiet || calm, arguments.verbose) {
         (true, 0) => "warn",
         (false, 0) => "info",

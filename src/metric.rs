@@ -19,7 +19,7 @@ pub struct Metric {
 impl Metric {
     /// Whether a value above zero shows that a device was worn that day.
     pub fn proves_wear(&self) -> bool {
-        self.key == "resting-heart-rate"
+        ["resting-heart-rate", "heart-rate"].contains(&self.key)
             || (self.zero == Zero::WornOnly && !["sedentary-minutes", "activity-calories"].contains(&self.key))
     }
 }
@@ -77,9 +77,9 @@ impl Group {
     }
 }
 
-/// The metric with this key.
+/// The metric with this key, published or only kept.
 pub fn find(key: &str) -> Option<&'static Metric> {
-    METRICS.iter().find(|metric| metric.key == key)
+    METRICS.iter().chain(KEPT).find(|metric| metric.key == key)
 }
 
 const fn row(key: &'static str, name: &'static str, unit: Unit, group: Group, zero: Zero) -> Metric {
@@ -113,6 +113,7 @@ pub static METRICS: &[Metric] = &[
     row("cardio-zone-minutes",          "Cardio zone minutes",           Minute,                  Zones,       WornOnly),
     row("peak-zone-minutes",            "Peak zone minutes",             Minute,                  Zones,       WornOnly),
     row("resting-heart-rate",           "Resting heart rate",            BeatsPerMinute,          Heart,       Nothing),
+    row("heart-rate",                   "Heart rate",                    BeatsPerMinute,          Heart,       Nothing),
     row("out-of-range-heart-minutes",   "Heart rate out of range",       Minute,                  Heart,       WornOnly),
     row("fat-burn-heart-minutes",       "Heart rate in fat burn zone",   Minute,                  Heart,       WornOnly),
     row("cardio-heart-minutes",         "Heart rate in cardio zone",     Minute,                  Heart,       WornOnly),
@@ -151,6 +152,9 @@ pub static METRICS: &[Metric] = &[
     row("ecg-result",                   "ECG result",                    Text,                    Rhythm,      Nothing),
     row("irregular-rhythm-alert",       "Irregular rhythm alert",        Timestamp,               Rhythm,      Nothing),
 ];
+
+/// What is kept within a day and is nobody's newest value: in the store, and never published.
+pub static KEPT: &[Metric] = &[row("sleep-level", "Sleep level", Text, Sleep, Nothing)];
 
 /// Units of stored values. Conversion happens once, on the way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -306,6 +310,25 @@ pub static BESIDE_UNITS: &[(&str, Unit)] = &[
     ("speed", Unit::KilometrePerHour),
     ("pace", Unit::SecondPerKilometre),
 ];
+
+/// The metrics that can be kept within a day. Of each but these two, samples are asked for only where they are to be
+/// kept: breathing by stage and sleep levels come with their night, without a request of their own, and always are.
+pub static INTRADAY: &[&str] = &[
+    "heart-rate",
+    "steps",
+    "calories",
+    "distance",
+    "floors",
+    "elevation",
+    "active-zone-minutes",
+    "hrv",
+    "spo2",
+    "breathing-rate",
+    "sleep-level",
+];
+
+/// The field beside a value under which an upstream's entry is kept with all its fields; it is never published.
+pub static WHOLE: &str = "whole";
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
-use crate::metric::{BESIDE_UNITS, Metric, System};
+use crate::metric::{BESIDE_UNITS, Metric, System, WHOLE};
 use crate::reading::{Moment, Person, Reading, Value};
 
 /// A place where values go.
@@ -61,7 +61,8 @@ pub struct Shown {
 impl Shown {
     /// Converts a reading, once, on its way out.
     pub fn new(reading: Reading, fetched: DateTime<Utc>, system: System) -> Shown {
-        let Reading { metric, value, at, source, mut beside } = reading;
+        let Reading { metric, value, at, source, mut beside, .. } = reading;
+        beside.remove(WHOLE);
         let value = match value {
             Value::Number(number) => Value::Number(metric.unit.convert(number, system)),
             text => text,
@@ -160,6 +161,8 @@ pub struct Status {
     pub last_failure: Option<DateTime<Utc>>,
     /// Why it last failed; absent after a success.
     pub error: Option<String>,
+    /// Whether nothing is fetched by itself, because somebody said so.
+    pub paused: bool,
     /// The person's interval actions.
     pub actions: Vec<NextAction>,
 }

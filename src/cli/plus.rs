@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failed;
 use crate::clock::Clock;
@@ -86,7 +87,7 @@ pub(super) async fn plus(config: Config, asked: Plus) -> Result<(), Failed> {
 
 async fn stream(reader: &Reader, request: &Request, what: &str) -> Result<()> {
     let mut out = BufWriter::new(io::stdout());
-    let mut progress = Progress { what, on_terminal: io::stderr().is_terminal(), told: 0 };
+    let mut progress = Progress::new(what);
     let outcome = reader
         .read(
             request,
@@ -105,28 +106,39 @@ async fn stream(reader: &Reader, request: &Request, what: &str) -> Result<()> {
     flushed.context("writing the result")
 }
 
-/// How far a long list is: one line that is written over on a terminal, a line now and then elsewhere.
+/// How far a long list is, on standard error: a bar on a terminal, a line now and then elsewhere.
 struct Progress<'w> {
     what: &'w str,
-    on_terminal: bool,
+    bar: Option<ProgressBar>,
     told: u64,
 }
 
-impl Progress<'_> {
+impl<'w> Progress<'w> {
+    fn new(what: &'w str) -> Progress<'w> {
+        let bar = io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(0);
+            // The template is a constant, and good.
+            let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos} of {len}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_prefix(what.to_owned());
+            bar
+        });
+        Progress { what, bar, told: 0 }
+    }
+
     fn tell(&mut self, came: u64, of: Option<u64>) {
-        let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
-        if self.on_terminal {
-            eprint!("\r{}: {came}{of}\u{1b}[K", self.what);
-            self.told = came;
+        if let Some(bar) = &self.bar {
+            bar.set_length(of.unwrap_or(came));
+            bar.set_position(came);
         } else if came >= self.told + TOLD_EVERY {
-            eprintln!("{}: {came}{of}", self.what);
+            eprintln!("{}: {came}{}", self.what, of.map(|of| format!(" of {of}")).unwrap_or_default());
             self.told = came;
         }
     }
 
     fn end(&self) {
-        if self.on_terminal && self.told > 0 {
-            eprint!("\r\u{1b}[K");
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
         }
     }
 }

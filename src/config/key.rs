@@ -61,6 +61,12 @@ static KEYS: &[Row] = &[
     ("mqtt.bridge_topic",     Kind::Text,   "fitbit2mqtt",           TOPIC),
     ("mqtt.client_id",        Kind::Text,   "",                      "at most 128 characters, no control characters"),
     ("mqtt.retain",           Kind::Flag,   "true",                  "true or false"),
+    ("mqtt.commands",         Kind::Flag,   "true",                  "true or false"),
+    ("history.backfill_days", Kind::Number, "90",                    "whole days from 0 (off) to 3650"),
+    ("history.full_fetch_every", Kind::Number, "21600",              "whole seconds from 60 to 2592000 (30 days)"),
+    ("history.intraday",      Kind::List,   "heart-rate, steps",     "metrics of which there are values within a day: heart-rate, steps, calories, distance, floors, elevation, active-zone-minutes, hrv, spo2, breathing-rate, sleep-level"),
+    ("history.detail_level",  Kind::Text,   "1min",                  "1sec, 1min, 5min or 15min"),
+    ("history.parallel",      Kind::Number, "4",                     "a whole number from 1 to 16"),
     ("sleep.night_starts",    Kind::Text,   "18:00",                 "HH:MM, from 00:00 to 23:59"),
 ];
 

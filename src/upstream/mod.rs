@@ -7,6 +7,7 @@ pub mod endpoint;
 pub mod fitbit;
 pub mod fitbit_plus;
 pub mod google_health;
+pub mod level;
 pub mod night;
 
 use std::fmt;

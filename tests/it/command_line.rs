@@ -12,7 +12,8 @@ use serde_json::Value as Json;
 
 use crate::world::{PATIENCE, PEOPLE, Program, World};
 
-const COMMANDS: [&str; 9] = ["run", "demo", "simulate", "fetch", "auth", "forget", "plus", "manifest", "completions"];
+const COMMANDS: [&str; 10] =
+    ["run", "demo", "simulate", "fetch", "backfill", "auth", "forget", "plus", "manifest", "completions"];
 /// A stop is over within this.
 const FAREWELL: Duration = Duration::from_secs(10);
 

@@ -18,13 +18,14 @@ const ROOMS: &[&[&str]] = &[
     &["bridge"],
     &["simulator", "broker"],
     &["web"],
-    &["schedule", "sink"],
+    &["schedule", "backfill", "sink"],
     &["fetch", "plus"],
     &["oauth"],
     &["household"],
     &["quota"],
     &["store", "plugindata"],
     &["config"],
+    &["command"],
     &["plan"],
     &["upstream"],
     &["snapshot"],
@@ -58,7 +59,8 @@ const PURE: &[&str] = &[
     "src/metric.rs",
     "src/reading.rs",
     "src/snapshot.rs",
-    "src/plan.rs",
+    "src/plan/",
+    "src/command.rs",
     "src/upstream/endpoint.rs",
     "src/upstream/decode.rs",
     "src/upstream/fitbit/",
@@ -86,8 +88,7 @@ const DOING: &[&str] = &[
 ];
 
 /// Files above the limit of lines, and why.
-const LONG: &[(&str, &str)] =
-    &[("src/plan.rs", "one decision, from names to requests, whose parts are of use to nobody else")];
+const LONG: &[(&str, &str)] = &[];
 const MOST_LINES: usize = 400;
 
 fn root() -> &'static Path {

@@ -125,6 +125,43 @@ impl Mqtt {
         self.inner.client.subscribe(filters.iter().map(|filter| (*filter).to_owned()).collect())
     }
 
+    /// Sends everything of a person once more, or everything there is.
+    pub fn repeat(&self, of: Option<&Person>) {
+        let topics = &self.inner.topics;
+        let theirs = |topic: &str| of.is_none_or(|person| topics.belongs_to(person, topic));
+        self.inner.client.outbox(|outbox| outbox.repeat(theirs));
+    }
+
+    /// The commands that come in from now on, until the receiver is dropped: to whom, and what was said. What is
+    /// retained was meant for another time, and is none.
+    pub fn commands(&self, most_bytes: usize) -> Result<mpsc::Receiver<(Option<Person>, Vec<u8>)>> {
+        let mut messages = self.inner.client.subscribe(self.inner.topics.commands().to_vec())?;
+        let (sender, commands) = mpsc::channel(1);
+        let topics = self.inner.topics.clone();
+        tokio::spawn(async move {
+            while let Some(Message { topic, payload, retain }) = messages.recv().await {
+                let ignored = match topics.addressee(&topic) {
+                    // This is how a retained command is cleared.
+                    _ if payload.is_empty() => continue,
+                    None => "nobody has such a name".to_owned(),
+                    Some(_) if retain => "it is retained; publish commands without the retain flag".to_owned(),
+                    Some(_) if payload.len() > most_bytes => format!("it has more than {most_bytes} bytes"),
+                    Some(to) => match sender.send((to, payload)).await {
+                        Ok(()) => continue,
+                        Err(_) => return,
+                    },
+                };
+                log::warn!("a command on {topic} is ignored: {ignored}");
+            }
+        });
+        Ok(commands)
+    }
+
+    /// Tells what came of a command to a person, or to the bridge.
+    pub fn result(&self, of: Option<&Person>, result: &Json) -> Result<()> {
+        self.send(&self.inner.topics.result(of), result.to_string())
+    }
+
     /// Whether the broker has accepted us and is there.
     pub fn is_connected(&self) -> bool {
         *self.inner.client.connected().borrow()
