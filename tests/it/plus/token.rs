@@ -8,7 +8,7 @@ use fitbit2mqtt::simulator::{Effect, Fault};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::{Care, PROVIDER, Programme, wanted};
+use super::{Care, PLUS_CREDENTIALS, PROVIDER, Programme, wanted};
 
 fn fault(path: &str, effect: Effect) -> Fault {
     Fault { path: path.into(), person: None, times: Some(1), effect }
@@ -136,4 +136,10 @@ async fn refusals_are_told_in_words_with_the_vendors_request_id() {
     let (code, _, complaint) = care.ended(&["patient"]).await;
     assert_eq!(code, 1);
     assert!(complaint.contains("there is no client id for Fitbit Plus"), "{complaint}");
+    // From the environment they are as good.
+    let mut command = care.program(&["patient", "--count"]);
+    command.env("FITBIT2MQTT_FITBIT_PLUS__CLIENT_ID", PLUS_CREDENTIALS.0);
+    command.env("FITBIT2MQTT_FITBIT_PLUS__CLIENT_SECRET", PLUS_CREDENTIALS.1);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "40\n");
 }
