@@ -2,9 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 
-use super::{Care, Programme};
+use super::{Care, PLUS_CREDENTIALS, PROVIDER, Programme};
 use crate::world::Program;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,6 +68,28 @@ async fn each_resource_is_a_line_of_json_and_a_count_costs_one_call() {
         program.0.wait().unwrap()
     });
     assert_eq!(status.await.unwrap().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_patient_and_no_secret_is_logged_at_any_level() {
+    let care = Care::new(Programme::default());
+    let mut command = care.program(&["patient", "-vv"]);
+    command.env("RUST_LOG", "trace");
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let (out, log) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success() && log.contains("TRACE"), "{log}");
+    let token = care.plugindata().organization_token(PROVIDER).unwrap().unwrap();
+    let secret = |secret: &SecretString| secret.expose_secret().to_owned();
+    let secrets = [PLUS_CREDENTIALS.1.to_owned(), secret(&token.access_token), secret(&token.refresh_token.unwrap())];
+    let patient: Json = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+    let attributes = &patient["attributes"];
+    let told = ["first_name", "last_name", "email_address", "note", "birth_date"]
+        .map(|name| attributes[name].as_str().unwrap());
+    for word in told.into_iter().chain(secrets.iter().map(String::as_str)).chain(["1 Example Street", "+1 555"]) {
+        // A word by itself: `Ada` is part of other words.
+        let alone = log.split(|c: char| c.is_whitespace() || "\"'{}[],:=".contains(c)).any(|part| part == word);
+        assert!(!alone && (word.len() < 6 || !log.contains(word)), "the log has {word:?}");
+    }
 }
 
 /// Peak of the memory a process has had so far, in KiB.
