@@ -253,7 +253,7 @@ fn a_variable_that_sets_nothing_is_named() {
         ("FITBIT2MQTT_ACTION__1__EVERY", "60", "sets no key"),
         ("FITBIT2MQTT_ACTION__A__URL", "60", "sets no key"),
         ("FITBIT2MQTT_HTTP__LISTEN", "[::]:9333", "`http.password`"),
-        ("FITBIT2MQTT_FITBIT_PLUS__CLIENT_ID", "a", "sets no key"),
+        ("FITBIT2MQTT_FITBIT_MINUS__CLIENT_ID", "a", "sets no key"),
         ("FITBIT2MQTT_FITBIT__CLIENT_SECRET_FILE", "/nowhere/secret", "/nowhere/secret"),
     ] {
         let refused = by(&[(name, value)]).expect_err(name).to_string();
