@@ -4,6 +4,7 @@ mod auth; // consent in the terminal
 mod backfill; // the past, with its progress
 mod export; // history out of the store
 mod import; // tokens of other programs
+mod plus; // what Fitbit Plus has
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -111,6 +112,8 @@ enum Command {
         /// Whom
         user: Person,
     },
+    /// What Fitbit Plus has, as NDJSON
+    Plus(plus::Plus),
     /// Print the plugin manifest
     Manifest,
     /// Print shell completions
@@ -182,6 +185,7 @@ fn act(arguments: Arguments) -> Result<(), Failed> {
         Command::Export(wanted) => runtime.block_on(export::export(config()?, wanted))?,
         Command::Import { file, user } => import::import(&config()?, &file, user.as_ref())?,
         Command::Forget { user } => runtime.block_on(forget(config()?, user))?,
+        Command::Plus(asked) => runtime.block_on(plus::plus(config()?, asked))?,
         Command::Manifest | Command::Completions { .. } => {}
     }
     // A thread may still wait for a line on standard input; it must not hold up the end.
@@ -326,7 +330,7 @@ fn complain(error: &anyhow::Error) {
 fn logger(arguments: &Arguments) {
     // These print what they do themselves.
     let calm = match arguments.command {
-        Some(Command::Backfill(_)) => true,
+        Some(Command::Backfill(_) | Command::Plus(_)) => true,
         #[cfg(feature = "embedded")]
         Some(Command::Demo { .. }) => true,
         _ => false,

@@ -42,6 +42,7 @@ pub mod oauth; // consent and fresh tokens
 pub mod import; // tokens of other programs
 pub mod fetch; // one person: plan → ask → decode → record → publish
 pub mod backfill; // the past, in the background
+pub mod plus; // reads what Fitbit Plus has
 pub mod schedule; // interval actions
 pub mod sink; // where values go
 pub mod history; // reading back: what the store holds, in forms to take away

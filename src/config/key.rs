@@ -110,6 +110,13 @@ pub(crate) static UPSTREAMS: &[UpstreamRow] = &[
         authorize_url: Some("https://www.fitbit.com/oauth2/authorize"),
         revoke_url: Some("https://api.fitbit.com/oauth2/revoke"),
     },
+    UpstreamRow {
+        provider: "fitbit-plus",
+        api_url: "https://api.twinehealth.com/pub",
+        token_url: "https://api.twinehealth.com/pub/oauth/token",
+        authorize_url: None,
+        revoke_url: None,
+    },
 ];
 
 const UPSTREAM_ADDRESS: &str = "https://HOST/PATH, or http:// on loopback, without query, user or password";

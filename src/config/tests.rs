@@ -198,7 +198,7 @@ fn what_is_not_allowed_is_named_with_its_place_and_what_is() {
         ("[mqttt]\nurl = 'a'", &["line 1", "`mqttt`", "did you mean `mqtt`", "upstream", "action"]),
         ("[fitbit]\nclient_id = 'a'", &["line 1", "`fitbit`"]),
         ("[homeassistant]\nprefix = 'a'", &["`homeassistant`"]),
-        ("[upstream.fitbit-plus]\napi_url = 'a'", &["line 1", "`upstream.fitbit-plus`", "fitbit"]),
+        ("[upstream.fitbit-minus]\napi_url = 'a'", &["line 1", "`upstream.fitbit-minus`", "fitbit"]),
         ("mqtt = 3", &["line 1", "`mqtt` is a section"]),
         ("[data_dir]", &["line 1", "`data_dir`", "text in quotes"]),
         ("data_dir = 5", &["line 1", "`data_dir` = 5", "text in quotes", "a folder"]),
@@ -253,7 +253,7 @@ fn a_variable_that_sets_nothing_is_named() {
         ("FITBIT2MQTT_ACTION__1__EVERY", "60", "sets no key"),
         ("FITBIT2MQTT_ACTION__A__URL", "60", "sets no key"),
         ("FITBIT2MQTT_HTTP__LISTEN", "[::]:9333", "`http.password`"),
-        ("FITBIT2MQTT_FITBIT_PLUS__CLIENT_ID", "a", "sets no key"),
+        ("FITBIT2MQTT_FITBIT_MINUS__CLIENT_ID", "a", "sets no key"),
         ("FITBIT2MQTT_FITBIT__CLIENT_SECRET_FILE", "/nowhere/secret", "/nowhere/secret"),
     ] {
         let refused = by(&[(name, value)]).expect_err(name).to_string();

@@ -3,6 +3,7 @@
 
 mod consent;
 mod fresh;
+mod organization;
 mod token_endpoint;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use tokio::sync::Mutex;
 
 pub use consent::{Connected, ConsentError};
 pub use fresh::why_switched_off;
+pub use organization::Organization;
 use token_endpoint::{Grant, Identity, Refusal, TokenEndpoint};
 
 use crate::config;

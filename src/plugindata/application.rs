@@ -10,7 +10,8 @@ use toml_edit::DocumentMut;
 use super::edit;
 use super::fields::Fields;
 use super::person::provider;
-use crate::config::{Client, providers};
+use super::token;
+use crate::config::{Client, organizations, registrations};
 
 /// The keys of an upstream's table.
 const CLIENT_KEYS: [&str; 3] = ["client_id", "client_secret", "client_secret_file"];
@@ -18,7 +19,8 @@ const CLIENT_KEYS: [&str; 3] = ["client_id", "client_secret", "client_secret_fil
 /// Every key of the application's file; `{provider}` stands for each upstream.
 pub fn application_keys() -> impl Iterator<Item = String> {
     let client = CLIENT_KEYS.into_iter().map(|key| format!("{{provider}}.{key}"));
-    ["system", "provider"].into_iter().map(str::to_owned).chain(client)
+    let tokens = organizations().flat_map(|name| token::KEYS.map(|key| format!("{name}.token.{key}")));
+    ["system", "provider"].into_iter().map(str::to_owned).chain(client).chain(tokens)
 }
 
 /// What the application's file says, and the environment over it.
@@ -61,10 +63,10 @@ impl Application {
                 provider(&name).map_err(|why| fields.wrong("provider", &why))?;
                 application.provider = Some(name);
             }
-            let known = |key: &str| ["system", "provider"].contains(&key) || providers().any(|name| name == key);
+            let known = |key: &str| ["system", "provider"].contains(&key) || registrations().any(|name| name == key);
             unknown.extend(fields.unknown(known));
         }
-        for name in providers() {
+        for name in registrations() {
             let over = environment.iter().find(|client| client.provider == name);
             let mut identity = Identity {
                 provider: name,
@@ -75,7 +77,8 @@ impl Application {
             identity.id_from_environment = identity.id.is_some();
             identity.secret_from_environment = identity.secret.is_some();
             if let Some(table) = fields.map(|fields| fields.within(name)).transpose()?.flatten() {
-                unknown.extend(table.unknown(|key| CLIENT_KEYS.contains(&key)));
+                let token = |key: &str| key == "token" && organizations().any(|organization| organization == name);
+                unknown.extend(table.unknown(|key| CLIENT_KEYS.contains(&key) || token(key)));
                 if identity.id.is_none() {
                     identity.id = table.text("client_id")?;
                 }
@@ -127,14 +130,18 @@ impl<'d> ApplicationEdit<'d> {
         Ok(())
     }
 
-    /// Sets the client id at an upstream; an empty one removes it.
+    /// Sets the client id at an upstream; an empty one removes it. An organization's token goes with the id it was
+    /// given to.
     pub fn client_id(&mut self, provider: &str, id: &str) -> Result<()> {
         let id = one_line("client_id", id)?;
-        let provider = known_provider(provider)?;
+        let provider = known_registration(provider)?;
         if id.is_empty() && !self.document.contains_key(provider) {
             return Ok(());
         }
         let table = edit::table(self.document, provider).with_context(|| format!("`{provider}` must be a section"))?;
+        if table.get("client_id").and_then(|present| present.as_str()) != Some(id) {
+            edit::remove_within(table, "token");
+        }
         if id.is_empty() {
             edit::remove_within(table, "client_id")
         } else {
@@ -146,7 +153,7 @@ impl<'d> ApplicationEdit<'d> {
     /// Sets the client secret at an upstream, in place of a `client_secret_file`; an empty one keeps what is stored.
     pub fn client_secret(&mut self, provider: &str, secret: &str) -> Result<()> {
         let secret = one_line("client_secret", secret)?;
-        let provider = known_provider(provider)?;
+        let provider = known_registration(provider)?;
         if secret.is_empty() {
             return Ok(());
         }
@@ -163,6 +170,12 @@ impl<'d> ApplicationEdit<'d> {
 
 fn known_provider(name: &str) -> Result<&'static str> {
     provider(name).map_err(|why| anyhow::anyhow!("`provider` = {name:?} {why}"))
+}
+
+fn known_registration(name: &str) -> Result<&'static str> {
+    let allowed = || registrations().collect::<Vec<_>>().join(", ");
+    let known = registrations().find(|known| *known == name);
+    known.with_context(|| format!("`provider` = {name:?} names no upstream; allowed: {}", allowed()))
 }
 
 fn one_line<'t>(key: &str, text: &'t str) -> Result<&'t str> {

@@ -7,6 +7,7 @@ mod application;
 mod edit;
 mod fields;
 mod file;
+mod organization;
 mod person;
 mod token;
 
@@ -24,6 +25,7 @@ pub use self::application::{Application, ApplicationEdit, Identity, application_
 use self::fields::Fields;
 use self::file::{Lock, explained};
 pub use self::file::{RunLock, make_folder as create_folder};
+pub use self::organization::OrganizationGuard;
 pub use self::person::{PersonEdit, PersonFile, person_keys, settings};
 pub use self::token::Token;
 use crate::config::Client;

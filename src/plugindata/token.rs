@@ -13,7 +13,7 @@ use super::fields::Fields;
 pub(super) const KEYS: [&str; 7] =
     ["access_token", "refresh_token", "token_type", "expires_at", "refresh_expires_at", "scope", "user_id"];
 
-/// A person's token. Printing it shows no secret.
+/// A person's token, or an organization's. Printing it shows no secret.
 #[derive(Debug, Clone)]
 pub struct Token {
     /// What requests are made with; empty where someone entered a refresh token only.
@@ -26,9 +26,9 @@ pub struct Token {
     pub expires_at: Option<DateTime<Utc>>,
     /// When the refresh token ends, if the upstream says.
     pub refresh_expires_at: Option<DateTime<Utc>>,
-    /// What the person agreed to, separated by spaces.
+    /// What the person agreed to, separated by spaces; of an organization, what its credentials reach.
     pub scope: String,
-    /// The person's id at the upstream.
+    /// The person's id at the upstream; of an organization, the token's own.
     pub user_id: Option<String>,
 }
 
@@ -57,7 +57,10 @@ impl Token {
     }
 
     pub(super) fn write(&self, document: &mut DocumentMut) -> Result<()> {
-        let table = edit::table(document, "token").context("`token` must be a section: write [token]")?;
+        self.write_into(edit::table(document, "token").context("`token` must be a section: write [token]")?)
+    }
+
+    pub(super) fn write_into(&self, table: &mut dyn TableLike) -> Result<()> {
         edit::put(table, "access_token", self.access_token.expose_secret());
         put_or_remove(table, "refresh_token", self.refresh_token.as_ref().map(|token| token.expose_secret()));
         edit::put(table, "token_type", &self.token_type);

@@ -54,12 +54,13 @@ pub(super) fn welcome(simulator: &Simulator, request: &Request) -> Response {
     if request.path != "/" {
         return Response::text(
             404,
-            "Not found. The simulated Fitbit Web API is under /fitbit, the Google Health API under /google-health.\n",
+            "Not found. The simulated Fitbit Web API is under /fitbit, the Google Health API under /google-health, Fitbit \
+             Plus under /fitbit-plus/pub.\n",
         );
     }
     let mut text = String::from(
         "A simulated cloud for fitbit2mqtt. The Fitbit Web API is under /fitbit, the Google Health API under \
-         /google-health.\n\nPeople:\n",
+         /google-health, Fitbit Plus under /fitbit-plus/pub.\n\nPeople:\n",
     );
     for person in simulator.people() {
         text += &format!("  {} ({}, {})\n", person.name, person.user_id, person.zone);

@@ -5,6 +5,7 @@ mod consent;
 mod control;
 mod fault;
 mod fitbit;
+mod fitbit_plus;
 mod google_health;
 pub mod life;
 mod page;
@@ -22,6 +23,7 @@ use crate::web::server::{Handler, Request, Response};
 
 pub use consent::{Client, TokenAnswer};
 pub use fault::{Effect, Exhausted, Fault};
+pub use fitbit_plus::{CREDENTIALS as PLUS_CREDENTIALS, Clinic, Programme};
 pub use google_health::Project;
 pub use life::{Change, Known, Life};
 pub use record::Asked;
@@ -44,6 +46,8 @@ pub struct Options {
     pub retry_after: bool,
     /// How the applications stand with Google.
     pub project: Project,
+    /// How large the organization at Fitbit Plus is.
+    pub programme: Programme,
     /// Address under which clients reach this cloud, without a slash at its end; by default what their `Host` says.
     pub base: Option<String>,
 }
@@ -59,12 +63,13 @@ impl Default for Options {
             exhausted: Exhausted::System,
             retry_after: false,
             project: Project::default(),
+            programme: Programme::default(),
             base: None,
         }
     }
 }
 
-/// The two clouds that know the same people.
+/// The two clouds that know the same people; Fitbit Plus has patients of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cloud {
     /// The Fitbit Web API.
@@ -98,6 +103,7 @@ pub struct Simulator {
     /// Addresses of further pages that were handed out: no others are answered.
     pages: Mutex<std::collections::HashSet<String>>,
     google: Mutex<google_health::State>,
+    clinic: Clinic,
 }
 
 #[async_trait]
@@ -107,6 +113,12 @@ impl Handler for Simulator {
             return control::answer(self, &request, path);
         }
         let below = |prefix: &str| request.path.strip_prefix(prefix).filter(|path| path.starts_with('/'));
+        if let Some(path) = below(fitbit_plus::PREFIX) {
+            let effects = self.effects(&request.path, None);
+            let response = fault::answer(effects, || fitbit_plus::answer(self, &request, path)).await;
+            self.note(&request, path, None, response.status);
+            return response;
+        }
         let (path, cloud) = match (below(fitbit::PREFIX), below(google_health::PREFIX)) {
             (Some(path), _) => (path, Cloud::Fitbit),
             (None, Some(path)) => (path, Cloud::GoogleHealth),
@@ -131,6 +143,7 @@ impl Simulator {
     /// A cloud whose time is that of `clock`.
     pub fn new(options: Options, clock: Clock) -> Arc<Simulator> {
         let life = Life::new(options.seed, options.people);
+        let clinic = Clinic::new(options.seed, options.programme, clock.clone());
         Arc::new(Simulator {
             options,
             clock,
@@ -141,7 +154,13 @@ impl Simulator {
             record: Mutex::default(),
             pages: Mutex::default(),
             google: Mutex::default(),
+            clinic,
         })
+    }
+
+    /// The organization at Fitbit Plus.
+    pub fn clinic(&self) -> &Clinic {
+        &self.clinic
     }
 
     /// Everyone who lives here.
@@ -262,6 +281,8 @@ impl Simulator {
                 None => format!("# client_id = {:?}, without a secret\n", client.id),
             };
         }
+        let (id, secret) = fitbit_plus::CREDENTIALS;
+        text += &format!("# client_id = {id:?}, client_secret = {secret:?} (Fitbit Plus)\n");
         for cloud in clouds {
             let (name, prefix, authorize, token, revoke) = match cloud {
                 Cloud::Fitbit => ("fitbit", fitbit::PREFIX, "/oauth2/authorize", "/oauth2/token", "/oauth2/revoke"),
@@ -275,6 +296,8 @@ impl Simulator {
                  token_url = \"{api}{token}\"\nrevoke_url = \"{api}{revoke}\"\n"
             );
         }
+        let api = format!("{address}{}", fitbit_plus::PREFIX);
+        text += &format!("[upstream.fitbit-plus]\napi_url = \"{api}\"\ntoken_url = \"{api}/oauth/token\"\n");
         text
     }
 

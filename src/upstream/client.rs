@@ -114,7 +114,7 @@ fn address(base: &str, path: &str) -> Result<Url, Failure> {
     }
 }
 
-async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
+pub(crate) async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
@@ -126,7 +126,7 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn parse(body: &[u8]) -> Result<Json, Failure> {
+pub(crate) fn parse(body: &[u8]) -> Result<Json, Failure> {
     serde_json::from_slice(body).map_err(|error| {
         let start = String::from_utf8_lossy(&body[..body.len().min(64)]);
         Failure::Malformed(match start.trim_start().starts_with('<') {
@@ -136,7 +136,7 @@ fn parse(body: &[u8]) -> Result<Json, Failure> {
     })
 }
 
-fn transport(error: &reqwest::Error) -> Failure {
+pub(crate) fn transport(error: &reqwest::Error) -> Failure {
     let mut words = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -261,7 +261,7 @@ fn quota_headers(headers: &HeaderMap, now: DateTime<Utc>) -> Option<QuotaHeaders
     })
 }
 
-fn seconds(headers: &HeaderMap, name: &str) -> Option<TimeDelta> {
+pub(super) fn seconds(headers: &HeaderMap, name: &str) -> Option<TimeDelta> {
     let seconds = headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok()?;
     Some(TimeDelta::seconds(seconds.clamp(0, 24 * 3600)))
 }

@@ -5,6 +5,7 @@ pub mod client;
 pub mod decode;
 pub mod endpoint;
 pub mod fitbit;
+pub mod fitbit_plus;
 pub mod google_health;
 pub mod level;
 pub mod night;

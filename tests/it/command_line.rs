@@ -12,8 +12,20 @@ use serde_json::Value as Json;
 
 use crate::world::{PATIENCE, PEOPLE, Program, World};
 
-const COMMANDS: [&str; 11] =
-    ["run", "demo", "simulate", "fetch", "backfill", "auth", "export", "import", "forget", "manifest", "completions"];
+const COMMANDS: [&str; 12] = [
+    "run",
+    "demo",
+    "simulate",
+    "fetch",
+    "backfill",
+    "auth",
+    "export",
+    "import",
+    "forget",
+    "plus",
+    "manifest",
+    "completions",
+];
 /// A stop is over within this.
 const FAREWELL: Duration = Duration::from_secs(10);
 

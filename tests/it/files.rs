@@ -368,7 +368,13 @@ fn the_manifest_and_the_code_agree() {
     let secrets =
         manifest.plugindata.application.iter().chain(&manifest.plugindata.person).filter(|field| field.secret);
     let secrets: Vec<&str> = secrets.map(|field| field.key.as_str()).collect();
-    assert_eq!(secrets, ["{provider}.client_secret", "token.access_token", "token.refresh_token"]);
+    let organization = ["fitbit-plus.token.access_token", "fitbit-plus.token.refresh_token"];
+    assert_eq!(secrets[1..3], organization);
+    assert_eq!(
+        [secrets[0], secrets[3], secrets[4]],
+        ["{provider}.client_secret", "token.access_token", "token.refresh_token"]
+    );
+    assert_eq!(secrets.len(), 5);
 
     let named: Vec<&str> = manifest.providers.iter().map(|provider| provider.name.as_str()).collect();
     assert_eq!(named, providers().collect::<Vec<_>>());

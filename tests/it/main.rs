@@ -29,6 +29,7 @@ mod fetching; // a fetch through the front door
 mod google; // Google Health: the same life, consent, moving house, bad days
 mod readme; // README's commands, files and ways of setting up
 mod tidy; // the repository itself
+mod plus; // Fitbit Plus: the vendor's contract, paging, the organization's token, the command
 mod tokens; // tokens stay fresh through refusals, crashes and other writers
 mod publishing; // what stands at the broker, through the whole bridge
 mod quota; // what may be asked, and when no more
