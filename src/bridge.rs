@@ -20,6 +20,7 @@ use crate::oauth::OAuth;
 use crate::plugindata::{Plugindata, RunLock};
 use crate::reading::Person;
 use crate::schedule::{Change, Ran, Runner, Schedule};
+use crate::sink::mqtt::discovery::Form;
 use crate::sink::mqtt::{self, Mqtt};
 use crate::snapshot::{Sink, utc};
 use crate::store::Store;
@@ -81,7 +82,9 @@ pub async fn run(
     let _lock = RunLock::acquire(&config.data_dir)?;
     let store = store(&config.data_dir).await?;
     start_broker(&config.mqtt)?;
-    let settings = mqtt_settings(&config.mqtt, &store).await?;
+    let page = config.http.public_url.join(SETUP_PATH);
+    let homeassistant = homeassistant_settings(&config.homeassistant, page);
+    let settings = mqtt::Settings { homeassistant, ..mqtt_settings(&config.mqtt, &store).await? };
     let mqtt = Arc::new(Mqtt::new(settings, store.clone())?);
     let sink: Arc<dyn Sink> = mqtt.clone();
     let parts = Parts::new(&config, clock.clone(), store.clone(), vec![sink])?;
@@ -323,6 +326,16 @@ async fn mqtt_settings(config: &config::Mqtt, store: &Store) -> Result<mqtt::Set
         retain: config.retain,
         ..mqtt::Settings::new(url, id)
     })
+}
+
+/// What Home Assistant is told, and where.
+fn homeassistant_settings(config: &config::HomeAssistant, page: String) -> Option<mqtt::HomeAssistant> {
+    let form = match config.discovery? {
+        config::Discovery::Device => Form::Device,
+        config::Discovery::Component => Form::Component,
+    };
+    let (prefix, status_topic) = (config.prefix.clone(), config.status_topic.clone());
+    Some(mqtt::HomeAssistant { form, prefix, status_topic, page })
 }
 
 /// A short-lived client beside a running bridge.

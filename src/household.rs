@@ -6,16 +6,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
+use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::config::PersonAction;
+use crate::event;
 use crate::metric::System;
 use crate::plan::Keywords;
 use crate::plugindata::{PersonFile, Plugindata};
 use crate::quota::Quota;
 use crate::reading::Person;
 use crate::snapshot::{Auth, AuthState, NextAction, Shown, Snapshot, Status, utc};
-use crate::store::{Store, StoredAuth};
+use crate::store::{Store, Stored, StoredAuth};
 use crate::upstream::{self, UPSTREAMS, Upstream};
 
 /// A consent that ends is warned of this long before.
@@ -161,14 +163,8 @@ impl Household {
 
     /// The newest values of a person, converted for them and reduced to the metrics they chose.
     pub async fn values(&self, member: &Member) -> Result<Vec<Shown>> {
-        let chosen =
-            |key: &str| member.file.metrics.as_ref().is_none_or(|chosen| chosen.iter().any(|name| name == key));
         let newest = self.store.newest(&member.person).await?;
-        // What this upstream cannot deliver was measured before the person moved here, and will never be newer.
-        let delivered = |key: &str| member.upstream.endpoints.iter().any(|endpoint| endpoint.gives().contains(&key));
-        let shown = newest.into_iter().filter(|stored| chosen(stored.reading.metric.key));
-        let shown = shown.filter(|stored| delivered(stored.reading.metric.key));
-        Ok(shown.map(|stored| Shown::new(stored.reading, stored.fetched, member.system)).collect())
+        Ok(member.shown(newest))
     }
 
     /// Everything that is published of a person.
@@ -179,9 +175,15 @@ impl Household {
         let status = self.store.status(person).await?;
         let recent = |time: Option<DateTime<Utc>>| time.is_some_and(|time| now - time < PATIENCE);
         let fresh = recent(status.last_success) || (status.last_success.is_none() && recent(Some(auth.since)));
+        let values = self.values(member).await?;
+        let weight = values.iter().find(|shown| shown.metric.key == "body-weight");
+        let days_since_weigh_in = weight.map(|weight| (member.today - weight.at.date()).num_days().max(0));
+        let devices = self.store.devices(person).await?;
+        let since = self.store.since(person, event::metrics(), event::first_day(member.today)).await?;
         Ok(Snapshot {
             person: person.clone(),
-            values: self.values(member).await?,
+            account: member.account(),
+            values,
             available: matches!(auth.state, AuthState::Ok | AuthState::Retrying) && fresh,
             status: Status {
                 alive: status.last_success.is_some() && status.error.is_none(),
@@ -189,10 +191,12 @@ impl Household {
                 last_success: status.last_success,
                 last_failure: status.last_failure,
                 error: status.error,
+                days_since_weigh_in,
                 actions: self.actions(person).await?,
             },
             quota: self.quota.shown(person, member.upstream, member.today).await?,
-            devices: self.store.devices(person).await?,
+            events: event::events(&member.shown(since), &devices, now, member.today),
+            devices,
             auth,
         })
     }
@@ -242,6 +246,29 @@ impl Household {
 }
 
 impl Member {
+    /// Readings as they are published: those chosen, converted for this person.
+    fn shown(&self, stored: Vec<Stored>) -> Vec<Shown> {
+        let chosen = |key: &str| self.file.metrics.as_ref().is_none_or(|chosen| chosen.iter().any(|name| name == key));
+        // What this upstream cannot deliver was measured before the person moved here, and will never be newer.
+        let delivered = |key: &str| self.upstream.endpoints.iter().any(|endpoint| endpoint.gives().contains(&key));
+        let published = stored.into_iter().filter(|stored| chosen(stored.reading.metric.key));
+        let published = published.filter(|stored| delivered(stored.reading.metric.key));
+        published.map(|stored| Shown::new(stored.reading, stored.fetched, self.system)).collect()
+    }
+
+    /// What lasting identifiers are made of: what was written at the first consent. Where a token came by another way,
+    /// what that consent would have written.
+    pub fn account(&self) -> Option<String> {
+        let of_token = || self.file.token.as_ref().map(|token| self.account_of(token.user_id.as_deref()));
+        self.file.account.clone().or_else(of_token)
+    }
+
+    /// The account of somebody known to the upstream by this identifier.
+    pub fn account_of(&self, user_id: Option<&str>) -> String {
+        let hash = Sha256::digest(user_id.unwrap_or(self.person.as_str()));
+        hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Whether the token is of another upstream than the person's present one: no scope of it is one of this one's.
     pub fn is_moving(&self) -> bool {
         let ours = |scope: &String| self.upstream.scopes.iter().any(|(name, _)| name == scope);

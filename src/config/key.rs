@@ -40,6 +40,8 @@ type Row = (&'static str, Kind, &'static str, &'static str);
 
 const TOPIC: &str = "a topic without `+`, `#`, control characters, empty levels, a leading `$` or a slash at either \
                      end, at most 256 bytes long; neither of mqtt.topic and mqtt.bridge_topic within the other";
+const TOPIC_ALONE: &str = "a topic without `+`, `#`, control characters, empty levels, a leading `$` or a slash at \
+                           either end, at most 256 bytes long";
 const FILE: &str = "the path of a file";
 
 /// The keys of every section but `upstream`, whose rows are [`UPSTREAMS`], and `action`.
@@ -61,6 +63,9 @@ static KEYS: &[Row] = &[
     ("mqtt.bridge_topic",     Kind::Text,   "fitbit2mqtt",           TOPIC),
     ("mqtt.client_id",        Kind::Text,   "",                      "at most 128 characters, no control characters"),
     ("mqtt.retain",           Kind::Flag,   "true",                  "true or false"),
+    ("homeassistant.discovery",    Kind::Text, "device",               "\"device\", \"component\" (older Home Assistant, openHAB, Domoticz) or \"off\""),
+    ("homeassistant.prefix",       Kind::Text, "homeassistant",        TOPIC_ALONE),
+    ("homeassistant.status_topic", Kind::Text, "homeassistant/status", TOPIC_ALONE),
     ("sleep.night_starts",    Kind::Text,   "18:00",                 "HH:MM, from 00:00 to 23:59"),
 ];
 

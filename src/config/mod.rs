@@ -42,6 +42,8 @@ pub struct Config {
     pub http: Http,
     /// The broker and the topics.
     pub mqtt: Mqtt,
+    /// What Home Assistant is told.
+    pub homeassistant: HomeAssistant,
     /// The addresses of every upstream.
     pub upstreams: Vec<Upstream>,
     /// Sleep.
@@ -106,6 +108,26 @@ pub enum Protocol {
     V3,
     /// 5.
     V5,
+}
+
+/// `[homeassistant]`.
+#[derive(Debug, Clone)]
+pub struct HomeAssistant {
+    /// The form of its discovery messages; `None`: it is told nothing.
+    pub discovery: Option<Discovery>,
+    /// The root of the topics under which it is told.
+    pub prefix: String,
+    /// Where it says that it has come.
+    pub status_topic: String,
+}
+
+/// The form of Home Assistant's discovery messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discovery {
+    /// One message for each device.
+    Device,
+    /// One for each entity.
+    Component,
 }
 
 /// `[upstream.<provider>]`.
@@ -190,6 +212,7 @@ impl Config {
             data_dir,
             http: Http::read(values)?,
             mqtt: Mqtt::read(values)?,
+            homeassistant: HomeAssistant::read(values)?,
             upstreams: UPSTREAMS.iter().map(|row| Upstream::read(values, row)).collect::<Result<_>>()?,
             sleep: Sleep { night_starts: values.read("sleep.night_starts", address::hour)? },
             actions: settings.actions.iter().map(|values| Action::read(values, &template)).collect::<Result<_>>()?,
@@ -296,6 +319,21 @@ impl Mqtt {
             Broker::Remote { .. } => {}
         }
         Ok(mqtt)
+    }
+}
+
+impl HomeAssistant {
+    fn read(values: &Values) -> Result<HomeAssistant> {
+        Ok(HomeAssistant {
+            discovery: values.read("homeassistant.discovery", |text| match text.trim() {
+                "device" => Some(Some(Discovery::Device)),
+                "component" => Some(Some(Discovery::Component)),
+                "off" => Some(None),
+                _ => None,
+            })?,
+            prefix: values.read("homeassistant.prefix", address::topic)?,
+            status_topic: values.read("homeassistant.status_topic", address::topic)?,
+        })
     }
 }
 

@@ -234,10 +234,9 @@ impl OAuth {
         });
         let warning = warning.or(unchecked);
         let token = token(grant, None, household.clock.now());
-        let account = hash(&[member.upstream.provider, token.user_id.as_deref().unwrap_or(person.as_str())]);
+        let account = member.account().unwrap_or_else(|| member.account_of(token.user_id.as_deref()));
         let (writer, whose) = (Arc::clone(household), person.clone());
-        let saved =
-            tokio::task::spawn_blocking(move || writer.plugindata.save_consent(&whose, &token, &account[..8])).await;
+        let saved = tokio::task::spawn_blocking(move || writer.plugindata.save_consent(&whose, &token, &account)).await;
         saved.map_err(anyhow::Error::from)??;
         self.note(&person, AuthState::Ok, None, None).await;
         household.store.note_removed(&person).await?;

@@ -2,7 +2,9 @@
 //! speaks SQL; it knows no upstream and no destination.
 
 mod action;
+mod announced;
 mod consent;
+mod event;
 mod person;
 mod published;
 mod readings;
@@ -18,7 +20,9 @@ use chrono::{DateTime, Utc};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
+pub use announced::Announced;
 pub use consent::Consent;
+pub use event::NotedEvent;
 pub use person::{StoredAuth, StoredProfile, StoredStatus};
 pub use readings::Stored;
 pub use window::Window;

@@ -8,7 +8,8 @@ use crate::reading::Person;
 use crate::snapshot::{AuthState, Device};
 
 /// The tables of what is kept of a person, each with a column `person`.
-const OF_A_PERSON: [&str; 9] = ["reading", "auth", "profile", "status", "device", "quota", "call", "action", "consent"];
+const OF_A_PERSON: [&str; 10] =
+    ["reading", "auth", "profile", "status", "device", "quota", "call", "action", "consent", "event"];
 
 /// The state of a person's consent as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -120,7 +120,7 @@ impl Store {
 }
 
 /// A row as a reading; a row of a metric that the catalogue no longer has is nothing.
-fn stored(row: &SqliteRow) -> Option<Stored> {
+pub(super) fn stored(row: &SqliteRow) -> Option<Stored> {
     let metric = metric::find(row.try_get("metric").ok()?)?;
     let value = match (row.try_get::<Option<f64>, _>("number").ok()?, row.try_get::<Option<String>, _>("text").ok()?) {
         (Some(number), _) => Value::Number(number),

@@ -27,6 +27,7 @@ const ROOMS: &[&[&str]] = &[
     &["config"],
     &["plan"],
     &["upstream"],
+    &["event"],
     &["snapshot"],
     &["reading"],
     &["metric", "manifest", "clock"],
@@ -58,12 +59,15 @@ const PURE: &[&str] = &[
     "src/metric.rs",
     "src/reading.rs",
     "src/snapshot.rs",
+    "src/event.rs",
     "src/plan.rs",
     "src/upstream/endpoint.rs",
     "src/upstream/decode.rs",
     "src/upstream/fitbit/",
     "src/sink/mqtt/topic.rs",
     "src/sink/mqtt/payload.rs",
+    "src/sink/mqtt/discovery.rs",
+    "src/sink/mqtt/entities.rs",
     "src/sink/mqtt/outbox.rs",
 ];
 

@@ -11,6 +11,8 @@ use crate::snapshot::Snapshot;
 /// In whose turn a topic is sent again after a reconnect: later ones must not be seen before earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Turn {
+    /// What Home Assistant is told of devices: it listens to their topics only then.
+    Discovery,
     /// Whether a person's values are alive.
     Availability,
     /// What the bridge says about a person or itself.
