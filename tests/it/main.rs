@@ -10,6 +10,8 @@ mod files; // configuration, people's files, races, obstacles
 mod fixtures; // every endpoint row's answers decode to the expected readings
 mod measured; // what counts as a measurement
 mod methods; // every name under which something is asked
+mod homeassistant; // what Home Assistant is told, by its own rules
+mod events; // what happened, told once
 mod laws; // what holds for any answer whatever
 mod mosquitto; // a real broker for one test
 mod mqtt; // what reaches a broker, and what survives it

@@ -36,6 +36,7 @@ pub fn snapshot(person: &str, values: &[(&str, f64)]) -> Snapshot {
     };
     Snapshot {
         person: person.parse().unwrap(),
+        account: Some("7f3a91c2".into()),
         values: values.iter().map(shown).collect(),
         available: true,
         auth: Auth {
@@ -51,10 +52,12 @@ pub fn snapshot(person: &str, values: &[(&str, f64)]) -> Snapshot {
             last_success: None,
             last_failure: None,
             error: None,
+            days_since_weigh_in: None,
             actions: Vec::new(),
         },
         quota: None,
         devices: Vec::new(),
+        events: Vec::new(),
     }
 }
 

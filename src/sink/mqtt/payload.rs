@@ -95,6 +95,7 @@ mod tests {
     fn a_snapshot_becomes_the_topics_of_the_contract() {
         let snapshot = Snapshot {
             person: "anna".parse().unwrap(),
+            account: None,
             values: vec![
                 shown("body-weight", Value::Number(72.4), "2026-11-19T07:12:00+01:00"),
                 shown("steps", Value::Number(8211.0), "2026-11-19"),
@@ -115,6 +116,7 @@ mod tests {
                 last_success: Some(DateTime::UNIX_EPOCH),
                 last_failure: None,
                 error: None,
+                days_since_weigh_in: Some(1),
                 actions: vec![NextAction { representing: "sensors/fitbit/anna".into(), next: None }],
             },
             quota: Some(Quota { limit: 150, remaining: 148, reset: DateTime::UNIX_EPOCH, calls: Map::new() }),
@@ -126,6 +128,7 @@ mod tests {
                 battery_level: Some(80.0),
                 last_sync: None,
             }],
+            events: Vec::new(),
         };
         let topics = Topics::new("sensors/fitbit", "fitbit2mqtt").unwrap();
         let payloads = payloads(&topics, &snapshot).unwrap();
@@ -148,6 +151,7 @@ mod tests {
         assert_eq!(text("fitbit2mqtt/user/anna/availability"), "online");
         assert_eq!(json("fitbit2mqtt/user/anna/auth")["state"], "ok");
         assert_eq!(json("fitbit2mqtt/user/anna/status")["actions"][0]["representing"], "sensors/fitbit/anna");
+        assert_eq!(json("fitbit2mqtt/user/anna/status")["days_since_weigh_in"], 1);
         assert_eq!(json("fitbit2mqtt/user/anna/quota")["remaining"], 148);
         assert_eq!(json("fitbit2mqtt/user/anna/device/20%2F71")["battery-level"], 80.0);
         assert_eq!(payloads.len(), 9);
