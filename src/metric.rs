@@ -153,7 +153,7 @@ pub static METRICS: &[Metric] = &[
     row("water",                        "Water",                         Millilitre,              Nutrition,   Nothing,   total("volume", 0, "mdi:cup-water")),
     row("calories-in",                  "Calories eaten",                Kilocalorie,             Nutrition,   Nothing,   total("energy", 0, "mdi:food-apple")),
     row("last-workout",                 "Last workout",                  Timestamp,               Workouts,    Nothing,   instant("mdi:dumbbell")),
-    row("tracker-battery",              "Tracker battery",               Percent,                 Devices,     Measured,  measured("battery", 0, "mdi:battery").diagnostic()),
+    row("tracker-battery",              "Tracker battery",               Percent,                 Devices,     Measured,  measured("battery", 0, "").diagnostic()),
     row("tracker-last-sync",            "Tracker last sync",             Timestamp,               Devices,     Nothing,   instant("mdi:sync").diagnostic()),
     row("ecg-result",                   "ECG result",                    Text,                    Rhythm,      Nothing,   words("mdi:heart-flash")),
     row("irregular-rhythm-alert",       "Irregular rhythm alert",        Timestamp,               Rhythm,      Nothing,   instant("mdi:heart-broken")),

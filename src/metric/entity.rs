@@ -12,7 +12,7 @@ pub struct Entity {
     pub state_class: Option<&'static str>,
     /// How many decimals are shown.
     pub precision: Option<u8>,
-    /// The name of a Material Design icon.
+    /// The name of a Material Design icon; empty where the class has one that shows the value.
     pub icon: &'static str,
     /// About the equipment rather than the person.
     pub diagnostic: bool,

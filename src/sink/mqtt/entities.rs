@@ -256,7 +256,7 @@ impl Maker<'_> {
                 "unit_of_measurement": unit,
                 "state_class": entity.state_class,
                 "suggested_display_precision": entity.precision,
-                "icon": entity.icon,
+                "icon": Some(entity.icon).filter(|icon| !icon.is_empty()),
                 "entity_category": entity.diagnostic.then_some("diagnostic"),
                 "enabled_by_default": (!entity.enabled).then_some(false),
             }),
