@@ -29,7 +29,8 @@ pub fn readings(endpoint: &str, answer: &str, today: NaiveDate, zone: Tz) -> Res
     let endpoint = FITBIT.endpoint(endpoint).with_context(|| format!("there is no endpoint {endpoint}"))?;
     let answer: Json = serde_json::from_str(answer).context("the answer is not JSON")?;
     let night_starts = NaiveTime::from_hms_opt(18, 0, 0).context("18:00 is a time")?;
-    let decoded = decode(endpoint, &answer, &Context { zone, day: today, today, height: None, night_starts })?;
+    let context = Context { zone, day: today, last: today, today, detail: None, height: None, night_starts };
+    let decoded = decode(endpoint, &answer, &context)?;
     let reading = |reading: &fitbit2mqtt::reading::Reading| {
         let unit = reading.metric.unit.symbol(Default::default()).unwrap_or_default();
         format!("{} {} {} {unit}", reading.at, reading.metric.key, Json::from(&reading.value)).trim_end().to_owned()

@@ -1,5 +1,7 @@
 //! The only room that knows everyone: builds the parts, starts them, and stops them in order.
 
+mod commands; // what is asked over MQTT and by forms, and what comes of it
+
 use std::future::Future;
 use std::net::TcpListener;
 use std::path::Path;
@@ -12,9 +14,12 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use serde_json::json;
 
+use self::commands::Commands;
+use crate::backfill::Backfill;
 use crate::clock::Clock;
+use crate::command;
 use crate::config::{self, Action, Broker, Config, PersonAction};
-use crate::fetch::{Fetcher, Refusal};
+use crate::fetch::{Fetcher, Refusal, Rules};
 use crate::household::Household;
 use crate::oauth::OAuth;
 use crate::plugindata::{Plugindata, RunLock};
@@ -23,7 +28,7 @@ use crate::schedule::{Change, Ran, Runner, Schedule};
 use crate::sink::mqtt::discovery::Form;
 use crate::sink::mqtt::{self, Mqtt};
 use crate::snapshot::{Sink, utc};
-use crate::store::Store;
+use crate::store::{Store, Wish};
 use crate::upstream::{UPSTREAMS, client};
 use crate::web::access::Access;
 use crate::web::entrypoint::{Entrypoints, read_fetch};
@@ -58,9 +63,15 @@ impl Parts {
         let redirect = config.http.public_url.join("/plugin/fitbit/auth2");
         let oauth = OAuth::new(Arc::clone(&household), http.clone(), config.upstreams.clone(), redirect);
         let oauth = Arc::new(oauth);
-        let night_starts = config.sleep.night_starts;
-        let fetcher = Fetcher::new(Arc::clone(&household), Arc::clone(&oauth), http, night_starts, sinks);
+        let rules = Rules { history: config.history.clone(), night_starts: config.sleep.night_starts };
+        let fetcher = Fetcher::new(Arc::clone(&household), Arc::clone(&oauth), http, rules, sinks);
         Ok(Parts { household, oauth, fetcher: Arc::new(fetcher) })
+    }
+
+    /// Their past.
+    pub fn backfill(&self, config: &Config) -> Backfill {
+        let (household, fetcher) = (Arc::clone(&self.household), Arc::clone(&self.fetcher));
+        Backfill::new(household, fetcher, config.history.backfill_days)
     }
 }
 
@@ -83,18 +94,23 @@ pub async fn run(
     let store = store(&config.data_dir).await?;
     start_broker(&config.mqtt)?;
     let page = config.http.public_url.join(SETUP_PATH);
-    let homeassistant = homeassistant_settings(&config.homeassistant, page);
+    let homeassistant = homeassistant_settings(&config, page);
     let settings = mqtt::Settings { homeassistant, ..mqtt_settings(&config.mqtt, &store).await? };
     let mqtt = Arc::new(Mqtt::new(settings, store.clone())?);
     let sink: Arc<dyn Sink> = mqtt.clone();
     let parts = Parts::new(&config, clock.clone(), store.clone(), vec![sink])?;
-    let bridge = Arc::new(Bridge { parts, mqtt: Arc::clone(&mqtt), started: clock.now(), store });
+    let backfill = Arc::new(parts.backfill(&config));
+    let bridge =
+        Bridge { parts, mqtt: Arc::clone(&mqtt), backfill: Arc::clone(&backfill), started: clock.now(), store };
+    let bridge = Arc::new(bridge);
 
     let renewing = Arc::clone(&bridge);
     tokio::spawn(async move { renewing.renew_expired().await });
     if let Some(unpublished) = bridge.publish_everyone().await {
         mqtt.settled(&unpublished).await?;
     }
+    // Before the broker says that we are here, so that nobody's command comes too early.
+    let incoming = config.mqtt.commands.then(|| mqtt.commands(command::MOST_BYTES)).transpose()?;
     // The sink must not keep itself alive through what it calls after each connection.
     let weak = Arc::downgrade(&bridge);
     mqtt.connect(Some(Box::new(move || {
@@ -110,8 +126,12 @@ pub async fn run(
     let template = Action::template()?;
     let runner: Arc<dyn Runner> = bridge.clone();
     let schedule = Schedule::new(Arc::clone(&bridge.parts.household), runner, config.actions.clone(), template).start();
+    let past = tokio::spawn(Arc::clone(&backfill).run());
     let stopping = Arc::new(AtomicBool::new(false));
-    let server = server::serve(listener, Arc::new(entrypoints(&config, &bridge, &schedule, &stopping).await?))?;
+    let commands = Commands::new(Arc::clone(&bridge), schedule.changes());
+    let entrypoints = entrypoints(&config, &bridge, &schedule, &commands, &stopping).await?;
+    let server = server::serve(listener, Arc::new(entrypoints))?;
+    let listening = incoming.map(|incoming| commands.listen(incoming));
     log::info!("the setup page is at {}", bridge.parts.household.setup_page());
 
     tokio::select! {
@@ -120,13 +140,15 @@ pub async fn run(
     }
     log::info!("stopping");
     stopping.store(true, Ordering::Relaxed);
+    drop(listening);
+    backfill.stop();
     // First nothing new comes in, then what runs ends, then the broker is told.
     let fetches = async {
         if tokio::time::timeout(FAREWELL, bridge.parts.fetcher.stop()).await.is_err() {
             log::warn!("a token is still being renewed after {} s; it is left behind", FAREWELL.as_secs());
         }
     };
-    tokio::join!(server.stop(), schedule.stop(FAREWELL), fetches);
+    let _ = tokio::join!(server.stop(), schedule.stop(FAREWELL), fetches, commands.stop(), past);
     mqtt.stop().await;
     Ok(())
 }
@@ -135,13 +157,14 @@ async fn entrypoints(
     config: &Config,
     bridge: &Arc<Bridge>,
     schedule: &crate::schedule::Scheduled,
+    commands: &Commands,
     stopping: &Arc<AtomicBool>,
 ) -> Result<Entrypoints> {
     let key = bridge.store.setting("form_key", || format!("{:032x}", rand::random::<u128>())).await?;
     let http = &config.http;
     let access = Access::new(http.password.clone(), &http.allowed_hosts, http.public_url.url().clone(), key);
     let changes = schedule.changes();
-    let ready = Arc::clone(bridge);
+    let (ready, commands) = (Arc::clone(bridge), commands.clone());
     Ok(Entrypoints {
         household: Arc::clone(&bridge.parts.household),
         oauth: Arc::clone(&bridge.parts.oauth),
@@ -150,6 +173,7 @@ async fn entrypoints(
         changed: Box::new(move |change| {
             let _ = changes.send(change);
         }),
+        begin: Box::new(move |person, command| commands.begin(Some(person), command)),
         unready: Box::new(move || ready.unready()),
         stopping: Arc::clone(stopping),
     })
@@ -159,6 +183,7 @@ async fn entrypoints(
 struct Bridge {
     parts: Parts,
     mqtt: Arc<Mqtt>,
+    backfill: Arc<Backfill>,
     store: Store,
     started: chrono::DateTime<chrono::Utc>,
 }
@@ -273,6 +298,11 @@ impl Runner for Bridge {
     async fn run(&self, action: &PersonAction) -> Ran {
         self.notice_removals().await;
         let person = &action.person;
+        match self.store.wished(person, Wish::Paused).await {
+            Ok(None) => {}
+            Ok(Some(_)) => return Ran::Through,
+            Err(error) => log::error!("{person}: {error:#}"),
+        }
         let mut parameters = action.parameters.clone();
         parameters.push(("user".into(), person.to_string()));
         let outcome = match read_fetch(&parameters) {
@@ -297,6 +327,7 @@ impl Runner for Bridge {
             }
         };
         self.publish_info().await;
+        self.backfill.wake();
         ran
     }
 }
@@ -329,13 +360,15 @@ async fn mqtt_settings(config: &config::Mqtt, store: &Store) -> Result<mqtt::Set
 }
 
 /// What Home Assistant is told, and where.
-fn homeassistant_settings(config: &config::HomeAssistant, page: String) -> Option<mqtt::HomeAssistant> {
+fn homeassistant_settings(config: &Config, page: String) -> Option<mqtt::HomeAssistant> {
+    let commands = config.mqtt.commands;
+    let config = &config.homeassistant;
     let form = match config.discovery? {
         config::Discovery::Device => Form::Device,
         config::Discovery::Component => Form::Component,
     };
     let (prefix, status_topic) = (config.prefix.clone(), config.status_topic.clone());
-    Some(mqtt::HomeAssistant { form, prefix, status_topic, page })
+    Some(mqtt::HomeAssistant { form, prefix, status_topic, page, commands })
 }
 
 /// A short-lived client beside a running bridge.

@@ -1,5 +1,7 @@
 //! The command line: what each command is called and takes, and which room it calls.
 
+mod backfill; // the past, with its progress
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -87,6 +89,8 @@ enum Command {
         #[arg(long)]
         publish: bool,
     },
+    /// History into the store; stops and resumes anywhere
+    Backfill(backfill::Arguments),
     /// Consent in the terminal
     Auth {
         /// Whose
@@ -158,8 +162,11 @@ fn act(arguments: Arguments) -> Result<(), Failed> {
             runtime.block_on(async { demo::demo(speed, seed, provider, interrupted()?).await })?
         }
         Command::Simulate { listen, seed, people } => runtime.block_on(simulate(listen, seed, people))?,
-        Command::Fetch { user, methods, force: _, publish } => {
-            runtime.block_on(fetch(config()?, user, methods, publish))?
+        Command::Fetch { user, methods, force, publish } => {
+            runtime.block_on(fetch(config()?, user, Wanted { methods, force, ..Wanted::default() }, publish))?
+        }
+        Command::Backfill(what) => {
+            runtime.block_on(async { backfill::backfill(config()?, what, interrupted()?).await })?
         }
         Command::Auth { user } => runtime.block_on(auth(config()?, user))?,
         Command::Forget { user } => runtime.block_on(forget(config()?, user))?,
@@ -199,7 +206,7 @@ async fn simulate(listen: SocketAddr, seed: u64, people: u32) -> Result<()> {
     Ok(())
 }
 
-async fn fetch(config: Config, user: Person, methods: Vec<String>, publish: bool) -> Result<(), Failed> {
+async fn fetch(config: Config, user: Person, wanted: Wanted, publish: bool) -> Result<(), Failed> {
     let store = bridge::store(&config.data_dir).await?;
     let mqtt = match publish {
         true => Some(Arc::new(bridge::brief(&config.mqtt, &store).await?)),
@@ -207,7 +214,7 @@ async fn fetch(config: Config, user: Person, methods: Vec<String>, publish: bool
     };
     let sinks = mqtt.iter().map(|mqtt| Arc::clone(mqtt) as Arc<dyn Sink>).collect();
     let parts = Parts::new(&config, Clock::system(), store, sinks)?;
-    let outcome = parts.fetcher.fetch(&user, &Wanted { methods, ..Wanted::default() }).await;
+    let outcome = parts.fetcher.fetch(&user, &wanted).await;
     drop(parts);
     let published = match mqtt.and_then(Arc::into_inner) {
         Some(mqtt) => mqtt.finish(Duration::from_secs(20)).await.context("the broker did not take everything"),
@@ -371,11 +378,13 @@ fn complain(error: &anyhow::Error) {
 }
 
 fn logger(arguments: &Arguments) {
-    // The demonstration prints what it does itself.
-    #[cfg(feature = "embedded")]
-    let calm = matches!(arguments.command, Some(Command::Demo { .. }));
-    #[cfg(not(feature = "embedded"))]
-    let calm = false;
+    // These print what they do themselves.
+    let calm = match arguments.command {
+        Some(Command::Backfill(_)) => true,
+        #[cfg(feature = "embedded")]
+        Some(Command::Demo { .. }) => true,
+        _ => false,
+    };
     let level = match (arguments.quiet || calm, arguments.verbose) {
         (true, 0) => "warn",
         (false, 0) => "info",

@@ -119,7 +119,14 @@ mod tests {
 
     fn shown(key: &str, value: Value, at: &str, beside: Json) -> Shown {
         let beside = beside.as_object().cloned().unwrap_or_default();
-        let reading = Reading { metric: find(key).unwrap(), value, at: at.parse().unwrap(), source: None, beside };
+        let reading = Reading {
+            metric: find(key).unwrap(),
+            value,
+            at: at.parse().unwrap(),
+            source: None,
+            resolution: None,
+            beside,
+        };
         Shown::new(reading, DateTime::UNIX_EPOCH, System::UnitedStates)
     }
 

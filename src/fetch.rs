@@ -3,6 +3,7 @@
 
 mod asking; // requests and what belongs to each: quota, a fresh token, further pages
 mod outcome; // what a fetch answers, or why not
+mod past; // the days before, a few requests at a time
 mod told; // answers as readings, recorded
 mod trouble; // what fails for long is told once
 
@@ -10,29 +11,43 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Result;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use tokio::sync::{Mutex, watch};
 
 pub use outcome::{Outcome, Refusal};
+pub use past::{Next, Step, Tried};
 
-use self::asking::Answer;
+use self::asking::{Answer, patience, useless_to_ask_on};
 use self::trouble::Troubles;
+use crate::config::History;
 use crate::household::{Household, Member};
 use crate::oauth::OAuth;
-use crate::plan::{self, Ask, BadRequest, Known, Plan, Wanted};
+use crate::plan::{self, Ask, BadRequest, Coverage, Known, Plan, Probe, Wanted};
+use crate::quota::Lane;
 use crate::reading::Person;
 use crate::snapshot::{Sink, Snapshot};
 use crate::store::StoredProfile;
 use crate::upstream::Failure;
 use crate::upstream::decode::decode;
-use crate::upstream::endpoint::{Profile, Span};
+use crate::upstream::endpoint::{Endpoint, Measured, Profile, Span};
+
+/// A live fetch that names no days looks no further back.
+const RECENT: TimeDelta = TimeDelta::days(60);
+
+/// What is configured of every fetch.
+pub struct Rules {
+    /// `[history]`.
+    pub history: History,
+    /// A sleep session that starts at or after this hour and ends before midnight belongs to the next date.
+    pub night_starts: NaiveTime,
+}
 
 /// Fetches.
 pub struct Fetcher {
     household: Arc<Household>,
     oauth: Arc<OAuth>,
     http: reqwest::Client,
-    night_starts: chrono::NaiveTime,
+    rules: Rules,
     sinks: Vec<Arc<dyn Sink>>,
     /// One fetch at a time for each person.
     turns: Mutex<HashMap<Person, Arc<Mutex<()>>>>,
@@ -48,11 +63,11 @@ impl Fetcher {
         household: Arc<Household>,
         oauth: Arc<OAuth>,
         http: reqwest::Client,
-        night_starts: chrono::NaiveTime,
+        rules: Rules,
         sinks: Vec<Arc<dyn Sink>>,
     ) -> Fetcher {
         let (turns, paces, stopping) = (Mutex::default(), Mutex::default(), watch::Sender::new(false));
-        Fetcher { household, oauth, http, night_starts, sinks, turns, paces, troubles: Troubles::default(), stopping }
+        Fetcher { household, oauth, http, rules, sinks, turns, paces, troubles: Troubles::default(), stopping }
     }
 
     /// Fetches what is wanted of one person, records what is new and publishes the person's state, also after a failure.
@@ -80,9 +95,10 @@ impl Fetcher {
     }
 
     async fn fetch_in_turn(&self, person: &Person, wanted: &Wanted) -> Result<Outcome, Refusal> {
+        let asked = self.household.clock.now();
         let member = self.known(person).await?;
         // A request that is wrong is wrong whoever it is for, and costs nothing.
-        self.plan(&member, wanted)?;
+        let everything = self.plan(&member, wanted, &self.nothing_known(&member))?;
         let member = with_token(member)?;
         if member.is_moving() {
             let why = member.must_connect();
@@ -91,9 +107,17 @@ impl Fetcher {
             return Err(Refusal::Failed(person.clone(), Failure::ConsentLost(why)));
         }
         let (member, mut answers) = self.profile_first(member).await?;
-        let plan = self.plan(&member, wanted)?;
+        let mut known = self.what_is_known(&member, everything.range.map(|(start, _)| start)).await?;
+        let force = wanted_of(&member, wanted).force;
+        if !force {
+            self.probe(&member, &everything, &mut known, &mut answers).await?;
+        }
+        let plan = self.plan(&member, wanted, &known)?;
         self.ask_all(&member, &plan, &mut answers).await?;
-        let told = self.decode_all(&member, &plan, &answers).await?;
+        let mut told = self.decode_all(&member, known, &answers, asked).await?;
+        if plan.series && !force {
+            told.readings.extend(self.remembered(&member, &plan).await?);
+        }
         if answers.iter().any(|answer| !answer.pages.is_empty()) {
             self.oauth.works(&member).await;
         }
@@ -103,7 +127,10 @@ impl Fetcher {
             self.publish(person).await;
             return Err(Refusal::Stopping);
         }
-        self.household.store.note_fetch(person, outcome.fetched, outcome.error().as_deref()).await?;
+        // Where nothing had to be asked, nothing is known of the upstream's health either.
+        if outcome.calls > 0 || outcome.error().is_some() {
+            self.household.store.note_fetch(person, outcome.fetched, outcome.error().as_deref()).await?;
+        }
         self.troubles.tell(person, &outcome);
         let snapshot = self.publish(person).await;
         outcome.finish(&self.household, &member, snapshot).await
@@ -173,14 +200,68 @@ impl Fetcher {
     }
 
     /// The requests to make. Where they cannot be planned although the request alone could, the person's file is wrong.
-    fn plan(&self, member: &Member, wanted: &Wanted) -> Result<Plan, Refusal> {
-        let known = known(member);
-        plan::plan(member.upstream, &wanted_of(member, wanted), &known).map_err(|BadRequest(why)| {
-            match plan::plan(member.upstream, wanted, &known) {
+    fn plan(&self, member: &Member, wanted: &Wanted, known: &Known) -> Result<Plan, Refusal> {
+        plan::plan(member.upstream, &wanted_of(member, wanted), known).map_err(|BadRequest(why)| {
+            match plan::plan(member.upstream, wanted, known) {
                 Ok(_) => Refusal::Setting(member.person.clone(), why),
                 Err(bad) => Refusal::Bad(bad),
             }
         })
+    }
+
+    /// What a plan has to know of a person of whom nothing was ever asked.
+    fn nothing_known(&self, member: &Member) -> Known {
+        let user_id = member.file.token.as_ref().and_then(|token| token.user_id.clone());
+        Known {
+            now: self.household.clock.now(),
+            zone: member.zone,
+            today: member.today,
+            scopes: member.scopes(),
+            once_a_day: false,
+            user_id,
+            coverage: Coverage::default(),
+            probe: Probe::Unseen,
+            full_fetch_every: self.rules.history.full_fetch_every,
+            intraday: member.intraday(&self.rules.history.intraday),
+        }
+    }
+
+    /// The same with what was asked of the days that a plan can be about: from `from`, and those of a live fetch.
+    async fn what_is_known(&self, member: &Member, from: Option<NaiveDate>) -> Result<Known> {
+        let recent = member.today - RECENT;
+        let from = from.map_or(recent, |from| from.min(recent));
+        let rows = self.household.store.coverage(&member.person, member.upstream.provider, from).await?;
+        Ok(Known { coverage: Coverage::new(rows, member.zone), ..self.nothing_known(member) })
+    }
+
+    /// A look at the devices, where anything that a tracker measures is wanted: whether one has synced.
+    async fn probe(
+        &self,
+        member: &Member,
+        everything: &Plan,
+        known: &mut Known,
+        answers: &mut Vec<Answer>,
+    ) -> Result<(), Refusal> {
+        let devices = |endpoint: &&Endpoint| endpoint.gives().contains(&"tracker-last-sync");
+        let Some(endpoint) = member.upstream.endpoints.iter().find(devices) else { return Ok(()) };
+        let worth = |ask: &Ask| ask.endpoint.measured == Measured::Tracker || ask.endpoint.name == endpoint.name;
+        if !plan::granted(endpoint, known) || !everything.asks.iter().any(worth) {
+            return Ok(());
+        }
+        // It answers no method until the plan says so.
+        let (path, body, methods) = (endpoint.path.to_owned(), None, Vec::new());
+        let (start, end) = (member.today, member.today);
+        let ask = Ask { endpoint, path, body, start, end, detail: None, follow: false, whole: true, methods };
+        let answer = match useless_to_ask_on(answers) {
+            Some(failure) => Answer::failed(ask, failure),
+            None => self.ask(member, ask, Lane::Live, patience(answers)).await?,
+        };
+        let context = self.context(member, &answer.ask, None);
+        if let Some(Ok(decoded)) = answer.pages.first().map(|page| decode(endpoint, page, &context)) {
+            known.probe = Probe::of(&decoded.devices.unwrap_or_default());
+        }
+        answers.push(answer);
+        Ok(())
     }
 
     /// What changes rarely, where it is due, before anything else: the profile says which day it is for the person.
@@ -193,18 +274,18 @@ impl Fetcher {
         for endpoint in rare.filter(|endpoint| member.profile_due && granted(endpoint.scope)) {
             // It answers no method until the plan says so.
             let (path, body, methods) = (endpoint.path.to_owned(), None, Vec::new());
-            let ask = Ask { endpoint, path, body, start, end, follow: false, methods };
-            let answer = self.ask(&member, ask, &answers).await?;
+            let ask = Ask { endpoint, path, body, start, end, detail: None, follow: false, whole: true, methods };
+            let answer = self.ask(&member, ask, Lane::Live, patience(&answers)).await?;
             let context = self.context(&member, &answer.ask, None);
             if let Some(Ok(decoded)) = answer.pages.first().map(|page| decode(endpoint, page, &context)) {
-                let nothing = Profile { zone: None, name: None };
+                let nothing = Profile { zone: None, name: None, since: None };
                 read = decoded.profile.or(read).or(Some(nothing));
             }
             answers.push(answer);
         }
         if let Some(profile) = read {
             let fetched = self.household.clock.now();
-            let profile = StoredProfile { fetched, zone: profile.zone, name: profile.name };
+            let profile = StoredProfile { fetched, zone: profile.zone, name: profile.name, since: profile.since };
             self.household.store.set_profile(&member.person, &profile).await?;
         }
         Ok((with_token(self.known(&member.person).await?)?, answers))
@@ -222,10 +303,7 @@ fn wanted_of(member: &Member, wanted: &Wanted) -> Wanted {
     } else {
         wanted.methods.clone()
     };
-    Wanted { methods, keywords: member.keywords(&wanted.keywords) }
-}
-
-fn known(member: &Member) -> Known {
-    let user_id = member.file.token.as_ref().and_then(|token| token.user_id.clone());
-    Known { today: member.today, scopes: member.scopes(), once_a_day: false, user_id }
+    // What a request names is asked; what the file names, when it can have changed.
+    let force = wanted.force || !wanted.methods.is_empty();
+    Wanted { methods, keywords: member.keywords(&wanted.keywords), force }
 }

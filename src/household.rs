@@ -12,12 +12,12 @@ use crate::clock::Clock;
 use crate::config::PersonAction;
 use crate::event;
 use crate::metric::System;
-use crate::plan::Keywords;
+use crate::plan::{Intraday, Keywords, parse_detail};
 use crate::plugindata::{PersonFile, Plugindata};
 use crate::quota::Quota;
 use crate::reading::Person;
 use crate::snapshot::{Auth, AuthState, NextAction, Shown, Snapshot, Status, utc};
-use crate::store::{Store, Stored, StoredAuth};
+use crate::store::{Store, Stored, StoredAuth, Wish};
 use crate::upstream::{self, UPSTREAMS, Upstream};
 
 /// A consent that ends is warned of this long before.
@@ -55,6 +55,8 @@ pub struct Member {
     pub system: System,
     /// The time zone: the profile's, else this machine's, for a household lives where its bridge runs.
     pub zone: Tz,
+    /// The day from which the account exists, as far as the upstream says.
+    pub since: Option<NaiveDate>,
     /// Whether the profile was last read over a day ago, or never.
     pub profile_due: bool,
     /// The civil date now.
@@ -119,10 +121,11 @@ impl Household {
         let profile = self.store.profile(person).await?;
         let now = self.clock.now();
         let profile_due = profile.as_ref().is_none_or(|profile| now - profile.fetched >= TimeDelta::days(1));
+        let since = profile.as_ref().and_then(|profile| profile.since);
         let zone =
             profile.and_then(|profile| profile.zone).and_then(|zone| zone.parse().ok()).unwrap_or_else(zone_here);
         let today = now.with_timezone(&zone).date_naive();
-        Ok(Member { person: person.clone(), file, upstream, system, zone, profile_due, today })
+        Ok(Member { person: person.clone(), file, upstream, system, zone, since, profile_due, today })
     }
 
     /// The upstream of a person: their own choice, else the household's, else the first there is.
@@ -171,10 +174,16 @@ impl Household {
     pub async fn snapshot(&self, member: &Member) -> Result<Snapshot> {
         let person = &member.person;
         let now = self.clock.now();
-        let auth = self.auth(member).await?;
+        let mut auth = self.auth(member).await?;
         let status = self.store.status(person).await?;
         let recent = |time: Option<DateTime<Utc>>| time.is_some_and(|time| now - time < PATIENCE);
         let fresh = recent(status.last_success) || (status.last_success.is_none() && recent(Some(auth.since)));
+        let available = matches!(auth.state, AuthState::Ok | AuthState::Retrying) && fresh;
+        // The consent there is works on until a new one is given.
+        if let (AuthState::Ok, Some(since)) = (auth.state, self.store.wished(person, Wish::Reauthorize).await?) {
+            let reason = Some("a new consent was asked for; the present one is kept until then".into());
+            auth = Auth { state: AuthState::Reauthorize, since, reason, ..auth };
+        }
         let values = self.values(member).await?;
         let weight = values.iter().find(|shown| shown.metric.key == "body-weight");
         let days_since_weigh_in = weight.map(|weight| (member.today - weight.at.date()).num_days().max(0));
@@ -184,7 +193,7 @@ impl Household {
             person: person.clone(),
             account: member.account(),
             values,
-            available: matches!(auth.state, AuthState::Ok | AuthState::Retrying) && fresh,
+            available,
             status: Status {
                 alive: status.last_success.is_some() && status.error.is_none(),
                 last_activity: status.last_activity,
@@ -192,6 +201,7 @@ impl Household {
                 last_failure: status.last_failure,
                 error: status.error,
                 days_since_weigh_in,
+                paused: self.store.wished(person, Wish::Paused).await?.is_some(),
                 actions: self.actions(person).await?,
             },
             quota: self.quota.shown(person, member.upstream, member.today).await?,
@@ -291,6 +301,13 @@ impl Member {
     pub fn missing_scopes(&self) -> Vec<(&'static str, &'static str)> {
         let Some(granted) = self.scopes() else { return Vec::new() };
         self.upstream.scopes.iter().filter(|(scope, _)| !granted.iter().any(|name| name == scope)).copied().collect()
+    }
+
+    /// What is kept of each day: what the person's file says, else what the configuration does.
+    pub fn intraday(&self, usual: &Intraday) -> Intraday {
+        let level = self.file.keywords.get("detail_level").and_then(|level| parse_detail(level).ok());
+        let metrics = self.file.intraday.as_ref().unwrap_or(&usual.metrics).clone();
+        Intraday { metrics, detail: level.unwrap_or(usual.detail) }
     }
 
     /// The keywords of the person's file, which a request's own override.

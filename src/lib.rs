@@ -34,11 +34,13 @@ pub mod manifest; // the plugin as a host sees it: entry points, action template
 pub mod plugindata; // each person's and the application's files: settings and tokens
 pub mod upstream; // where values come from
 pub mod plan; // which requests a fetch needs
+pub mod command; // what is asked of the bridge over MQTT and by forms
 pub mod store; // what the bridge remembers
 pub mod household; // who the people are: files and store together
 pub mod quota; // what may be asked now
 pub mod oauth; // consent and fresh tokens
 pub mod fetch; // one person: plan → ask → decode → record → publish
+pub mod backfill; // the past, in the background
 pub mod schedule; // interval actions
 pub mod sink; // where values go
 pub mod web; // HTTP: guarded server, entry points, pages

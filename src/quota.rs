@@ -1,4 +1,5 @@
-//! What may be asked now: one window of requests for each person, counted by us and corrected by the upstream.
+//! What may be asked now, and by whom: one window of requests for each person, counted by us and corrected by the
+//! upstream. It keeps the budget; what is worth asking, the plan decides.
 
 use anyhow::Result;
 use chrono::{DateTime, DurationRound, NaiveDate, Utc};
@@ -13,6 +14,30 @@ use crate::upstream::{Failure, Limits, Upstream};
 /// A window that ends this many seconds later than the one we knew is a new one; less is the upstream's rounding.
 const SLACK: i64 = 120;
 
+/// Requests of each window that background work never touches, so that somebody who asks finds some left.
+const RESERVE: i64 = 20;
+
+/// Who asks. Corrections come before history, and whoever plans both has to see to that; both stop at the reserve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// What is wanted now.
+    Live,
+    /// Past days that may have changed.
+    Corrections,
+    /// Past days that were never asked for.
+    History,
+}
+
+impl Lane {
+    /// What it leaves of a window.
+    fn leaves(self) -> i64 {
+        match self {
+            Lane::Live => 0,
+            Lane::Corrections | Lane::History => RESERVE,
+        }
+    }
+}
+
 /// Everyone's quota.
 #[derive(Clone)]
 pub struct Quota {
@@ -26,19 +51,19 @@ impl Quota {
         Quota { store, clock }
     }
 
-    /// Takes one request out of the person's window, or says until when there is none. `day`: the person's date, to
-    /// which it is counted.
+    /// Takes one request out of the person's window, or says until when there is none for this lane. `day`: the
+    /// person's date, to which it is counted.
     pub async fn take(
         &self,
         person: &Person,
         upstream: &Upstream,
         endpoint: &str,
         day: NaiveDate,
+        lane: Lane,
     ) -> Result<std::result::Result<(), Failure>> {
         let now = self.clock.now();
-        if let Err(until) =
-            self.store.take_request(person, upstream.limits.requests, now, next_window(&upstream.limits, now)).await?
-        {
+        let (requests, next) = (upstream.limits.requests, next_window(&upstream.limits, now));
+        if let Err(until) = self.store.take_request(person, requests, lane.leaves(), now, next).await? {
             return Ok(Err(Failure::QuotaSpent { until }));
         }
         self.store.count_call(person, day, endpoint).await?;

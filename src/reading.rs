@@ -23,6 +23,69 @@ pub struct Reading {
     pub source: Option<String>,
     /// What stands beside the value: stage counts, zone bounds, a workout's fields.
     pub beside: Map<String, Json>,
+    /// How far apart the samples are of which this is one; `None`: the value of a day, a night or an event.
+    pub resolution: Option<Resolution>,
+}
+
+/// How far apart samples are: whole seconds, at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Resolution(u32);
+
+impl Resolution {
+    /// One sample a second.
+    pub const SECOND: Resolution = Resolution(1);
+    /// One sample a minute.
+    pub const MINUTE: Resolution = Resolution(60);
+    /// One sample in five minutes.
+    pub const FIVE_MINUTES: Resolution = Resolution(300);
+    /// One sample in fifteen minutes.
+    pub const QUARTER_HOUR: Resolution = Resolution(900);
+
+    /// Samples that are `seconds` apart; `None` for 0.
+    pub const fn of_seconds(seconds: u32) -> Option<Resolution> {
+        match seconds {
+            0 => None,
+            _ => Some(Resolution(seconds)),
+        }
+    }
+
+    /// How many seconds apart the samples are.
+    pub const fn seconds(self) -> u32 {
+        self.0
+    }
+}
+
+/// As the Fitbit Web API names its detail levels: `1s`, `1min`, `5min`, `15min`.
+impl fmt::Display for Resolution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            seconds if seconds % 60 == 0 => write!(f, "{}min", seconds / 60),
+            seconds => write!(f, "{seconds}s"),
+        }
+    }
+}
+
+impl Serialize for Resolution {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Reads what [`Resolution`]'s `Display` wrote.
+impl FromStr for Resolution {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Resolution, String> {
+        let (number, length) = match (text.strip_suffix("min"), text.strip_suffix('s')) {
+            (Some(number), _) => (number, 60),
+            (None, Some(number)) => (number, 1),
+            (None, None) => (text, 0),
+        };
+        let seconds = number.parse::<u32>().ok().and_then(|number| number.checked_mul(length));
+        seconds
+            .and_then(Resolution::of_seconds)
+            .ok_or_else(|| format!("{text:?} is no resolution: write it as 1s, 1min, 5min or 15min"))
+    }
 }
 
 /// A value: a finite number, or text (timestamps are RFC 3339 text with offset).
@@ -203,6 +266,18 @@ mod tests {
         }
         for bad in ["", ".", "..", "9a", "-a", "a/b", "a+b", "a#", "ä", "a b", "a\n", &"x".repeat(65)] {
             assert!(bad.parse::<Person>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_resolution_is_written_as_a_detail_level_and_read_back() {
+        for (seconds, text) in [(1, "1s"), (30, "30s"), (60, "1min"), (300, "5min"), (900, "15min")] {
+            let resolution = Resolution::of_seconds(seconds).expect("above zero");
+            assert_eq!(resolution.to_string(), text);
+            assert_eq!(text.parse(), Ok(resolution));
+        }
+        for bad in ["", "0s", "0min", "1", "min", "-1s", "1h", "99999999min"] {
+            assert!(bad.parse::<Resolution>().is_err(), "{bad}");
         }
     }
 

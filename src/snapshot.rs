@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
-use crate::metric::{BESIDE_UNITS, Metric, System};
+use crate::metric::{BESIDE_UNITS, Metric, System, WHOLE};
 use crate::reading::{Moment, Person, Reading, Value};
 
 /// A place where values go.
@@ -128,7 +128,8 @@ pub struct Shown {
 impl Shown {
     /// Converts a reading, once, on its way out.
     pub fn new(reading: Reading, fetched: DateTime<Utc>, system: System) -> Shown {
-        let Reading { metric, value, at, source, mut beside } = reading;
+        let Reading { metric, value, at, source, mut beside, .. } = reading;
+        beside.remove(WHOLE);
         let value = match value {
             Value::Number(number) => Value::Number(metric.unit.convert(number, system)),
             text => text,
@@ -233,6 +234,8 @@ pub struct Status {
     /// How many days ago, by the person's own calendar, the newest weight was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub days_since_weigh_in: Option<i64>,
+    /// Whether nothing is fetched by itself, because somebody said so.
+    pub paused: bool,
     /// The person's interval actions.
     pub actions: Vec<NextAction>,
 }

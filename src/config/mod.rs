@@ -3,6 +3,7 @@
 
 mod action;
 mod address;
+mod homeassistant;
 pub(crate) mod key;
 pub(crate) mod lines;
 mod settings;
@@ -13,13 +14,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use chrono::NaiveTime;
+use chrono::{NaiveTime, TimeDelta};
 use secrecy::SecretString;
 
 pub use self::action::{Action, PersonAction, expand};
 pub use self::address::{Address, Broker};
+pub use self::homeassistant::{Discovery, HomeAssistant};
 use self::key::{UPSTREAMS, UpstreamRow};
 use self::settings::{Settings, Values};
+use crate::metric::INTRADAY;
+use crate::plan::{Intraday, parse_detail};
 
 /// The annotated sample: every key at its default.
 ///
@@ -46,6 +50,8 @@ pub struct Config {
     pub homeassistant: HomeAssistant,
     /// The addresses of every upstream.
     pub upstreams: Vec<Upstream>,
+    /// What is asked for, and how often.
+    pub history: History,
     /// Sleep.
     pub sleep: Sleep,
     /// Every `[[action]]`, as written; [`expand`] says who runs which.
@@ -90,6 +96,8 @@ pub struct Mqtt {
     pub client_id: Option<String>,
     /// Whether values are published retained.
     pub retain: bool,
+    /// Whether commands are taken over MQTT.
+    pub commands: bool,
 }
 
 /// A certificate and its key, both in PEM files.
@@ -110,26 +118,6 @@ pub enum Protocol {
     V5,
 }
 
-/// `[homeassistant]`.
-#[derive(Debug, Clone)]
-pub struct HomeAssistant {
-    /// The form of its discovery messages; `None`: it is told nothing.
-    pub discovery: Option<Discovery>,
-    /// The root of the topics under which it is told.
-    pub prefix: String,
-    /// Where it says that it has come.
-    pub status_topic: String,
-}
-
-/// The form of Home Assistant's discovery messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Discovery {
-    /// One message for each device.
-    Device,
-    /// One for each entity.
-    Component,
-}
-
 /// `[upstream.<provider>]`.
 #[derive(Debug, Clone)]
 pub struct Upstream {
@@ -143,6 +131,36 @@ pub struct Upstream {
     pub token_url: Address,
     /// Where a token is revoked; `None` where it cannot be.
     pub revoke_url: Option<Address>,
+}
+
+/// `[history]`.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// Everything is asked again after so long, even where no device has synced.
+    pub full_fetch_every: TimeDelta,
+    /// How many days of the past are fetched in the background after first consent; 0: none.
+    pub backfill_days: u16,
+    /// Requests of one fetch side by side.
+    pub parallel: usize,
+    /// What is kept within a day, for people who say nothing else.
+    pub intraday: Intraday,
+}
+
+impl History {
+    fn read(values: &Values) -> Result<History> {
+        let seconds = values.number("history.full_fetch_every", 60..=30 * 86_400)?.unwrap_or(21_600);
+        let backfill_days = u16::try_from(values.number("history.backfill_days", 0..=3650)?.unwrap_or(90))?;
+        let parallel = values.number("history.parallel", 1..=16)?.unwrap_or(4);
+        let known = |key: &str| INTRADAY.contains(&key).then(|| key.to_owned());
+        let metrics = values.list("history.intraday", known)?;
+        let detail = values.read("history.detail_level", |level| parse_detail(level).ok())?;
+        Ok(History {
+            backfill_days,
+            full_fetch_every: TimeDelta::seconds(seconds),
+            parallel: usize::try_from(parallel)?,
+            intraday: Intraday { metrics, detail },
+        })
+    }
 }
 
 /// `[sleep]`.
@@ -214,6 +232,7 @@ impl Config {
             mqtt: Mqtt::read(values)?,
             homeassistant: HomeAssistant::read(values)?,
             upstreams: UPSTREAMS.iter().map(|row| Upstream::read(values, row)).collect::<Result<_>>()?,
+            history: History::read(values)?,
             sleep: Sleep { night_starts: values.read("sleep.night_starts", address::hour)? },
             actions: settings.actions.iter().map(|values| Action::read(values, &template)).collect::<Result<_>>()?,
             clients: UPSTREAMS.iter().map(|row| Client::read(values, row)).collect::<Result<_>>()?,
@@ -279,6 +298,7 @@ impl Mqtt {
             bridge_topic: values.read("mqtt.bridge_topic", address::topic)?,
             client_id: values.optional("mqtt.client_id", name)?,
             retain: values.flag("mqtt.retain")?,
+            commands: values.flag("mqtt.commands")?,
         };
         if address::overlap(&mqtt.topic, &mqtt.bridge_topic) {
             let key = if values.is_given("mqtt.bridge_topic") { "mqtt.bridge_topic" } else { "mqtt.topic" };
@@ -319,21 +339,6 @@ impl Mqtt {
             Broker::Remote { .. } => {}
         }
         Ok(mqtt)
-    }
-}
-
-impl HomeAssistant {
-    fn read(values: &Values) -> Result<HomeAssistant> {
-        Ok(HomeAssistant {
-            discovery: values.read("homeassistant.discovery", |text| match text.trim() {
-                "device" => Some(Some(Discovery::Device)),
-                "component" => Some(Some(Discovery::Component)),
-                "off" => Some(None),
-                _ => None,
-            })?,
-            prefix: values.read("homeassistant.prefix", address::topic)?,
-            status_topic: values.read("homeassistant.status_topic", address::topic)?,
-        })
     }
 }
 

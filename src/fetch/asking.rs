@@ -1,18 +1,21 @@
-//! The requests of a fetch, one after the other, each with all that belongs to it: quota, a fresh token, one renewal,
-//! the pages that follow. It decides when asking on is useless; it records and publishes nothing.
+//! The requests of a fetch, some side by side, each with all that belongs to it: quota, a fresh token, one renewal, the
+//! pages that follow. It decides when asking on is useless; it records and publishes nothing.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use chrono::TimeDelta;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde_json::Value as Json;
 
 use super::{Fetcher, Refusal};
 use crate::household::Member;
 use crate::plan::{Ask, Plan};
+use crate::quota::Lane;
 use crate::upstream::client::Question;
 use crate::upstream::decode::decode;
-use crate::upstream::endpoint::Span;
+use crate::upstream::endpoint::{Endpoint, Span};
 use crate::upstream::{Failure, client};
 
 /// Pages of one list that are followed; a list that goes on after this is cut, and that is reported.
@@ -30,12 +33,21 @@ const MOST_SILENT: usize = 2;
 pub(super) struct Answer {
     /// What was asked.
     pub ask: Ask,
+    /// The row by which it was answered: the one asked, or its other one.
+    pub endpoint: &'static Endpoint,
     /// The bodies.
     pub pages: Vec<Json>,
     /// Why it ended before its end.
     pub failure: Option<Failure>,
     /// How many requests it took.
     pub calls: usize,
+}
+
+impl Answer {
+    /// One that is not even asked for.
+    pub fn failed(ask: Ask, failure: Failure) -> Answer {
+        Answer { endpoint: ask.endpoint, ask, pages: Vec::new(), failure: Some(failure), calls: 0 }
+    }
 }
 
 impl Question {
@@ -58,22 +70,17 @@ impl Question {
 impl Fetcher {
     /// Asks everything that is planned and not answered yet; then once more what failed in passing.
     pub(super) async fn ask_all(&self, member: &Member, plan: &Plan, answers: &mut Vec<Answer>) -> Result<(), Refusal> {
+        let mut unanswered = Vec::new();
         for ask in &plan.asks {
-            if self.is_stopping() {
-                return Ok(());
+            // Profile and devices were asked a moment ago.
+            match answers.iter_mut().find(|answer| answer.ask.path == ask.path && answer.ask.body == ask.body) {
+                Some(answered) => answered.ask.methods.clone_from(&ask.methods),
+                None => unanswered.push(ask.clone()),
             }
-            // The profile may have been read a moment ago.
-            if let Some(answered) =
-                answers.iter_mut().find(|answer| answer.ask.path == ask.path && answer.ask.body == ask.body)
-            {
-                answered.ask.methods.clone_from(&ask.methods);
-                continue;
-            }
-            let answer = match useless_to_ask_on(answers) {
-                Some(failure) => Answer { ask: ask.clone(), pages: Vec::new(), failure: Some(failure), calls: 0 },
-                None => self.ask(member, ask.clone(), answers).await?,
-            };
-            answers.push(answer);
+        }
+        self.ask_side_by_side(member, &unanswered, Lane::Live, answers).await?;
+        if self.is_stopping() {
+            return Ok(());
         }
         // Without methods named everything is wanted, and the profile with it, though it is not planned.
         for answer in answers.iter_mut().filter(|answer| answer.ask.methods.is_empty()) {
@@ -84,6 +91,41 @@ impl Fetcher {
         self.ask_again(member, answers).await?;
         self.notice_switch_off(member, answers).await;
         Ok(())
+    }
+
+    /// Asks all of these, and adds the answers in the same order. The first goes alone: whether there is a connection, a
+    /// token and quota need not be learned several times.
+    pub(super) async fn ask_side_by_side(
+        &self,
+        member: &Member,
+        asks: &[Ask],
+        lane: Lane,
+        answers: &mut Vec<Answer>,
+    ) -> Result<(), Refusal> {
+        let before = answers.len();
+        let mut waiting = asks.iter();
+        let mut running = FuturesUnordered::new();
+        let mut broken = None;
+        loop {
+            let most = if answers.is_empty() { 1 } else { self.rules.history.parallel };
+            while running.len() < most && broken.is_none() && !self.is_stopping() {
+                let Some(ask) = waiting.next() else { break };
+                match useless_to_ask_on(answers) {
+                    Some(failure) => answers.push(Answer::failed(ask.clone(), failure)),
+                    None => running.push(self.ask(member, ask.clone(), lane, patience(answers))),
+                }
+            }
+            // None is dropped before it has ended: it may be renewing the token.
+            match running.next().await {
+                Some(Ok(answer)) => answers.push(answer),
+                Some(Err(error)) => broken = Some(error),
+                None => break,
+            }
+        }
+        let place =
+            |answer: &Answer| asks.iter().position(|ask| ask.path == answer.ask.path && ask.body == answer.ask.body);
+        answers[before..].sort_by_key(place);
+        broken.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Where the service is gone as a whole, only a consent to another one helps.
@@ -110,7 +152,7 @@ impl Fetcher {
                 continue;
             }
             let ask = answers[place].ask.clone();
-            let mut answer = self.ask(member, ask, answers).await?;
+            let mut answer = self.ask(member, ask, Lane::Live, patience(answers)).await?;
             answer.calls += answers[place].calls;
             answers[place] = answer;
             if useless_to_ask_on(answers).is_some() || answers.iter().all(|answer| answer.pages.is_empty()) {
@@ -121,16 +163,14 @@ impl Fetcher {
     }
 
     /// One request and the pages that follow it; where the upstream refuses it to this application, the row's other
-    /// one. `before`: what came of the other requests of this fetch.
-    pub(super) async fn ask(&self, member: &Member, ask: Ask, before: &[Answer]) -> Result<Answer> {
-        let silent = before.iter().any(is_silent);
-        let patience = if silent { SHORT_PATIENCE } else { client::PATIENCE };
+    /// one.
+    pub(super) async fn ask(&self, member: &Member, ask: Ask, lane: Lane, patience: Duration) -> Result<Answer> {
         let mut next = Question { path: ask.path.clone(), body: ask.body.clone() };
         let mut asked = vec![next.clone()];
-        let mut answer = Answer { ask, pages: Vec::new(), failure: None, calls: 0 };
+        let mut answer = Answer { endpoint: ask.endpoint, ask, pages: Vec::new(), failure: None, calls: 0 };
         loop {
-            let endpoint = answer.ask.endpoint;
-            match self.ask_page(member, endpoint.name, &next, patience, &mut answer.calls).await? {
+            let endpoint = answer.endpoint;
+            match self.ask_page(member, endpoint.name, &next, lane, patience, &mut answer.calls).await? {
                 Ok(page) => {
                     let follow = self.next_page(member, &answer.ask, &next, &page);
                     answer.pages.push(page);
@@ -154,7 +194,7 @@ impl Fetcher {
                         (Failure::NotGranted(_), Some(other)) => {
                             let (start, end) = (answer.ask.start, answer.ask.end);
                             next = Question { path: other.dated(start, end), body: other.body(start, end) };
-                            answer.ask.endpoint = other;
+                            answer.endpoint = other;
                         }
                         // A token is good for the page size it came with only: from the beginning.
                         (Failure::TooMuch(_), _) => {
@@ -215,6 +255,7 @@ impl Fetcher {
         member: &Member,
         endpoint: &str,
         question: &Question,
+        lane: Lane,
         patience: Duration,
         calls: &mut usize,
     ) -> Result<Result<Json, Failure>> {
@@ -233,7 +274,7 @@ impl Fetcher {
             if self.is_stopping() {
                 return Ok(Err(stopping()));
             }
-            if let Err(failure) = quota.take(&member.person, member.upstream, endpoint, member.today).await? {
+            if let Err(failure) = quota.take(&member.person, member.upstream, endpoint, member.today, lane).await? {
                 return Ok(Err(failure));
             }
             self.pace(member).await;
@@ -285,7 +326,7 @@ fn smaller_page(path: &str) -> Option<String> {
 }
 
 /// Without a connection, a token or quota all that follows fails for the same reason.
-fn useless_to_ask_on(answers: &[Answer]) -> Option<Failure> {
+pub(super) fn useless_to_ask_on(answers: &[Answer]) -> Option<Failure> {
     use Failure::*;
     let failures = || answers.iter().filter_map(|answer| answer.failure.as_ref());
     let ends = |failure: &&Failure| {
@@ -307,6 +348,11 @@ fn useless_to_ask_on(answers: &[Answer]) -> Option<Failure> {
 fn is_switched_off(answers: &[Answer]) -> bool {
     answers.iter().any(|answer| matches!(answer.failure, Some(Failure::SwitchedOff(_))))
         && answers.iter().all(|answer| answer.pages.is_empty())
+}
+
+/// How long to wait for the next answer.
+pub(super) fn patience(before: &[Answer]) -> Duration {
+    if before.iter().any(is_silent) { SHORT_PATIENCE } else { client::PATIENCE }
 }
 
 fn is_silent(answer: &Answer) -> bool {

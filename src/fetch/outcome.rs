@@ -24,7 +24,8 @@ pub struct Outcome {
     provider: &'static str,
     /// When.
     pub fetched: DateTime<Utc>,
-    calls: usize,
+    pub(super) calls: usize,
+    asked: HashSet<String>,
     methods: Vec<(String, Vec<&'static str>)>,
     worked: bool,
     failed: Vec<(String, Failure)>,
@@ -133,6 +134,7 @@ impl Outcome {
                 true
             }
         });
+        let refused = plan.refused.iter().map(|(method, _)| method.clone());
         let mut data = Map::new();
         for method in plan.methods.iter().filter(|method| method.data) {
             let page =
@@ -144,8 +146,9 @@ impl Outcome {
             provider: member.upstream.provider,
             fetched: now,
             calls: answers.iter().map(|answer| answer.calls).sum(),
+            asked: answers.iter().flat_map(|answer| answer.ask.methods.clone()).chain(refused).collect(),
             methods: plan.methods.iter().map(|method| (method.name.clone(), method.gives.clone())).collect(),
-            worked: told.understood > 0 || answers.is_empty(),
+            worked: told.understood > 0 || failed.is_empty(),
             failed,
             series: plan.series.then_some(told.readings),
             data,
@@ -165,7 +168,7 @@ impl Outcome {
 
     /// Whether this method was asked.
     pub(super) fn asked(&self, method: &str) -> bool {
-        self.methods.iter().any(|(name, _)| name == method)
+        self.asked.contains(method)
     }
 
     /// The JSON of the answer.

@@ -1,21 +1,26 @@
 //! What the answers of a fetch say: decoded, freed of zeros that are no measurement, recorded.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use anyhow::Result;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value as Json;
 
 use super::Fetcher;
 use super::asking::Answer;
 use crate::household::Member;
-use crate::metric::Zero;
-use crate::plan::{Ask, Plan};
+use crate::metric::{self, Zero};
+use crate::plan::{Ask, Known, Plan, Probe};
 use crate::reading::Reading;
 use crate::snapshot::Device;
+use crate::store::{Batch, Covered, Selection};
 use crate::upstream::Failure;
 use crate::upstream::decode::decode;
 use crate::upstream::endpoint::{At, Context, Decode, Decoded, Span};
+
+/// How many readings are read back at once.
+const PAGE: usize = 5000;
 
 /// What all answers together said.
 #[derive(Default)]
@@ -26,51 +31,107 @@ pub(super) struct Told {
     pub readings: Vec<Reading>,
     /// Methods and what went wrong while reading their answers.
     pub problems: Vec<(String, Failure)>,
-    /// What a list said of other days: recorded, not shown.
-    aside: Vec<Reading>,
+    /// What each answer said that is to be recorded, also of days that were not asked for, and the days it covers.
+    said: Vec<Said>,
     /// Values under dates on which they may not have been measured: shown, not recorded.
     carried: Vec<Reading>,
     devices: Option<Vec<Device>>,
 }
 
+/// What one answer said.
+struct Said {
+    /// Within which a reading is one that was asked for; `None`: each is.
+    asked_for: Option<(NaiveDate, NaiveDate)>,
+    readings: Vec<Reading>,
+    covered: Vec<Covered>,
+}
+
 impl Fetcher {
-    /// Every answer as readings; those that are sure are recorded, and what a person's devices are is kept.
-    pub(super) async fn decode_all(&self, member: &Member, plan: &Plan, answers: &[Answer]) -> Result<Told> {
+    /// Every answer as readings; those that are sure are recorded with the days they cover, and what a person's devices
+    /// are is kept. `asked`: when the first of these questions was put.
+    pub(super) async fn decode_all(
+        &self,
+        member: &Member,
+        mut known: Known,
+        answers: &[Answer],
+        asked: DateTime<Utc>,
+    ) -> Result<Told> {
         let store = &self.household.store;
         let mut told = Told::default();
         let mut height =
             store.newest_of(&member.person, "height").await?.and_then(|stored| stored.reading.value.number());
-        for answer in answers.iter().filter(|answer| !answer.pages.is_empty()) {
+        if known.probe == Probe::Unseen {
+            known.probe = Probe::of(&store.devices(&member.person).await?);
+        }
+        for answer in answers {
+            if answer.pages.is_empty() {
+                told.said.extend(Said::refused(answer, &known, member.upstream.provider));
+                continue;
+            }
             let context = self.context(member, &answer.ask, height);
-            match decode(answer.ask.endpoint, &merged(&answer.pages), &context) {
+            match decode(answer.endpoint, &merged(&answer.pages), &context) {
                 Ok(decoded) => {
                     // The height comes before the weights that need it.
                     let read = decoded.readings.iter().find(|reading| reading.metric.key == "height");
                     height = read.and_then(|reading| reading.value.number()).or(height);
-                    told.add(&answer.ask, decoded);
+                    told.add(&answer.ask, decoded, covered(answer, &known, member.upstream.provider));
                 }
                 Err(failure) => told.fail(&answer.ask, failure),
             }
         }
-        let earliest = told.readings.iter().map(|reading| reading.at.date()).min();
-        let worn_before = match earliest {
-            Some(from) => store.days_worn(&member.person, from).await?,
-            None => Vec::new(),
-        };
-        keep_what_was_measured(&mut told.readings, &worn_before);
-        self.keep_standing_values(member, &mut told.readings).await?;
-        let now = self.household.clock.now();
-        store.record(&member.person, &told.readings, now).await?;
-        store.record(&member.person, &told.aside, now).await?;
         // An empty list erases nothing, like every empty answer.
         if let Some(devices) = told.devices.as_ref().filter(|devices| !devices.is_empty()) {
             store.set_devices(&member.person, devices).await?;
         }
-        match plan.series {
-            true => told.readings.append(&mut told.carried),
-            false => told.readings.clear(),
+        self.keep_what_was_measured(member, &mut told.said).await?;
+        let now = self.household.clock.now();
+        for Said { readings, covered, .. } in &told.said {
+            store.record(&member.person, &Batch { readings, covered, asked }, now).await?;
         }
+        let shown = std::mem::take(&mut told.said).into_iter().flat_map(|Said { asked_for, readings, .. }| {
+            let within = move |date| asked_for.is_none_or(|(first, last)| (first..=last).contains(&date));
+            readings.into_iter().filter(move |reading| within(reading.at.date()))
+        });
+        told.readings = shown.chain(std::mem::take(&mut told.carried)).collect();
         Ok(told)
+    }
+
+    /// What the store has of the days and methods of a plan, for an answer about more than one moment: not everything
+    /// was asked again.
+    pub(super) async fn remembered(&self, member: &Member, plan: &Plan) -> Result<Vec<Reading>> {
+        let Some((from, to)) = plan.range else { return Ok(Vec::new()) };
+        let mut metrics: Vec<_> = plan.methods.iter().flat_map(|method| &method.gives).copied().collect();
+        metrics.sort_unstable();
+        metrics.dedup();
+        let metrics: Vec<_> = metrics.into_iter().filter_map(metric::find).collect();
+        if metrics.is_empty() {
+            return Ok(Vec::new());
+        }
+        let selection = Selection { from, to, metrics: &metrics, intraday: false };
+        let (mut readings, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.household.store.history(&member.person, &selection, after, PAGE).await?;
+            readings.extend(page.readings.into_iter().map(|stored| stored.reading));
+            after = page.next;
+            if after.is_none() {
+                return Ok(readings);
+            }
+        }
+    }
+
+    /// Drops zeros that are no measurement, and heights that are no new ones.
+    async fn keep_what_was_measured(&self, member: &Member, said: &mut [Said]) -> Result<()> {
+        let readings = || said.iter().flat_map(|said| &said.readings);
+        let mut worn: HashSet<NaiveDate> =
+            readings().filter(|reading| proves_wear(reading)).map(|reading| reading.at.date()).collect();
+        if let Some(from) = readings().map(|reading| reading.at.date()).min() {
+            worn.extend(self.household.store.days_worn(&member.person, from).await?);
+        }
+        for said in said {
+            said.readings.retain(|reading| is_measured(reading, &worn));
+            self.keep_standing_values(member, &mut said.readings).await?;
+        }
+        Ok(())
     }
 
     /// A height holds until it changes: the day on which it was read again is no new measurement.
@@ -85,25 +146,25 @@ impl Fetcher {
     }
 
     pub(super) fn context(&self, member: &Member, ask: &Ask, height: Option<f64>) -> Context {
-        let (zone, day, today) = (member.zone, ask.start, member.today);
-        Context { zone, day, today, height, night_starts: self.night_starts }
+        let (zone, day, last, today) = (member.zone, ask.start, ask.end, member.today);
+        Context { zone, day, last, today, detail: ask.detail, height, night_starts: self.rules.night_starts }
     }
 }
 
 impl Told {
-    fn add(&mut self, ask: &Ask, decoded: Decoded) {
+    fn add(&mut self, ask: &Ask, decoded: Decoded, covered: Vec<Covered>) {
         // What was asked beside the plan must not make a fetch that failed look as if it had worked.
         self.understood += usize::from(!ask.methods.is_empty());
         let listed = matches!(ask.endpoint.span, Span::List(_));
         let carried = matches!(ask.endpoint.decode, Decode::Entries { at: At::Carried(_), .. });
-        for reading in decoded.readings {
-            if carried {
-                self.carried.push(reading);
-                continue;
+        let readings = match carried {
+            true => {
+                self.carried.extend(decoded.readings);
+                Vec::new()
             }
-            let asked_for = !listed || (ask.start..=ask.end).contains(&reading.at.date());
-            if asked_for { self.readings.push(reading) } else { self.aside.push(reading) }
-        }
+            false => decoded.readings,
+        };
+        self.said.push(Said { asked_for: listed.then_some((ask.start, ask.end)), readings, covered });
         if decoded.devices.is_some() {
             self.devices = decoded.devices;
         }
@@ -115,6 +176,23 @@ impl Told {
     fn fail(&mut self, ask: &Ask, failure: Failure) {
         self.problems.extend(ask.methods.iter().map(|method| (method.clone(), failure.clone())));
     }
+}
+
+impl Said {
+    /// What is refused for good today need not be asked again before something changes.
+    fn refused(answer: &Answer, known: &Known, provider: &'static str) -> Option<Said> {
+        let refused = matches!(answer.failure, Some(Failure::NotGranted(_) | Failure::Refused(_)));
+        let (endpoint, today) = (answer.ask.endpoint.name, known.today);
+        let covered = vec![Covered { provider, endpoint, first: today, last: today }];
+        refused.then_some(Said { asked_for: None, readings: Vec::new(), covered })
+    }
+}
+
+/// The days of which an answer that came to its end tells everything.
+fn covered(answer: &Answer, known: &Known, provider: &'static str) -> Vec<Covered> {
+    let days = if answer.failure.is_none() { answer.ask.covers(known) } else { Vec::new() };
+    let endpoint = answer.ask.endpoint.name;
+    days.into_iter().map(|(first, last)| Covered { provider, endpoint, first, last }).collect()
 }
 
 /// The pages of one list as one: what belongs together may stand on two of them.
@@ -136,24 +214,19 @@ fn merged(pages: &[Json]) -> Cow<'_, Json> {
     Cow::Owned(merged)
 }
 
-/// Drops zeros that are no measurement, and the idle minutes of days on which nothing was worn.
-fn keep_what_was_measured(readings: &mut Vec<Reading>, worn_before: &[NaiveDate]) {
-    let above_zero = |reading: &Reading| reading.value.number().is_some_and(|number| number > 0.0);
-    let mut worn: Vec<_> = readings
-        .iter()
-        .filter(|reading| reading.metric.proves_wear() && above_zero(reading))
-        .map(|reading| reading.at.date())
-        .collect();
-    worn.extend(worn_before);
-    readings.retain(|reading| {
-        let Some(number) = reading.value.number() else { return true };
-        let on_a_day_worn = || worn.contains(&reading.at.date());
-        match reading.metric.zero {
-            Zero::Measured => true,
-            Zero::Nothing => number != 0.0,
-            // An unworn day is reported with 0 steps and 1440 sedentary minutes.
-            Zero::WornOnly if reading.metric.key == "sedentary-minutes" => on_a_day_worn(),
-            Zero::WornOnly => number != 0.0 || on_a_day_worn(),
-        }
-    });
+fn proves_wear(reading: &Reading) -> bool {
+    reading.metric.proves_wear() && reading.value.number().is_some_and(|number| number > 0.0)
+}
+
+/// Whether a reading is one at all: zeros may not be, nor the idle minutes of days on which nothing was worn.
+fn is_measured(reading: &Reading, worn: &HashSet<NaiveDate>) -> bool {
+    let Some(number) = reading.value.number() else { return true };
+    let on_a_day_worn = || worn.contains(&reading.at.date());
+    match reading.metric.zero {
+        Zero::Measured => true,
+        Zero::Nothing => number != 0.0,
+        // An unworn day is reported with 0 steps and 1440 sedentary minutes.
+        Zero::WornOnly if reading.metric.key == "sedentary-minutes" => on_a_day_worn(),
+        Zero::WornOnly => number != 0.0 || on_a_day_worn(),
+    }
 }

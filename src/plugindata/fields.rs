@@ -57,6 +57,11 @@ impl<'f> Fields<'f> {
         Ok((!entries.is_empty()).then_some(entries))
     }
 
+    /// Whether `key` is there and a list of nothing.
+    pub fn is_empty_list(&self, key: &str) -> bool {
+        self.table.get(key).and_then(Item::as_array).is_some_and(|array| array.is_empty())
+    }
+
     /// A date and time with offset, as TOML writes it or as a text.
     pub fn time(&self, key: &str) -> Result<Option<DateTime<Utc>>> {
         let text = match self.table.get(key).and_then(Item::as_datetime) {

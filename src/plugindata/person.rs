@@ -11,11 +11,13 @@ use super::fields::{Fields, names};
 use super::token::{self, Token};
 use crate::config::key::nearest;
 use crate::config::providers;
-use crate::metric::{self, METRICS};
+use crate::metric::{self, INTRADAY, METRICS};
 use crate::plan::KEYWORDS;
 
 /// The settings beside the keywords.
-const SETTINGS: [&str; 4] = ["provider", "methods", "metrics", "system"];
+const SETTINGS: [&str; 6] = ["provider", "methods", "metrics", "system", "intraday", "backfill_days"];
+/// The days of the past that can be fetched without asking.
+const MOST_DAYS: u16 = 3650;
 
 /// Every key of a person's file that can be set: what a form may send.
 pub fn settings() -> impl Iterator<Item = &'static str> {
@@ -37,8 +39,12 @@ pub struct PersonFile {
     pub methods: Option<Vec<String>>,
     /// Publish only these: keys of the catalogue.
     pub metrics: Option<Vec<String>>,
+    /// The metrics kept within a day, if this person has some of their own; an empty list in the file: none.
+    pub intraday: Option<Vec<String>>,
     /// The unit system, if this person has one of their own.
     pub system: Option<String>,
+    /// How many days of the past are fetched after first consent, if this person has a number of their own.
+    pub backfill_days: Option<u16>,
     /// Keywords for methods, unchecked.
     pub keywords: BTreeMap<String, String>,
     /// What lasting identifiers are made of; written at first consent.
@@ -55,6 +61,8 @@ impl PersonFile {
             "methods" => self.methods.as_ref().map(|methods| methods.join(",")),
             "metrics" => self.metrics.as_ref().map(|metrics| metrics.join(",")),
             "system" => self.system.clone(),
+            "backfill_days" => self.backfill_days.map(|days| days.to_string()),
+            "intraday" => self.intraday.as_ref().map(|metrics| metrics.join(",")),
             keyword => self.keywords.get(keyword).cloned(),
         }
     }
@@ -74,6 +82,15 @@ impl PersonFile {
         if let Some(keys) = fields.list("metrics")? {
             check_metrics(&keys).map_err(|why| fields.wrong("metrics", &why))?;
             person.metrics = Some(keys);
+        }
+        if let Some(text) = fields.text("backfill_days")? {
+            person.backfill_days = Some(days(&text).map_err(|why| fields.wrong("backfill_days", &why))?);
+        }
+        if let Some(keys) = fields.list("intraday")? {
+            check_intraday(&keys).map_err(|why| fields.wrong("intraday", &why))?;
+            person.intraday = Some(keys);
+        } else if fields.is_empty_list("intraday") {
+            person.intraday = Some(Vec::new());
         }
         for keyword in KEYWORDS.iter().copied() {
             if let Some(value) = fields.text(keyword)? {
@@ -122,6 +139,12 @@ impl<'d> PersonEdit<'d> {
                 check_metrics(&keys).map_err(wrong)?;
                 edit::put_at_top(self.document, key, keys.iter().collect::<Array>());
             }
+            "backfill_days" => edit::put_at_top(self.document, key, i64::from(days(value).map_err(wrong)?)),
+            "intraday" => {
+                let keys = names(value);
+                check_intraday(&keys).map_err(wrong)?;
+                edit::put_at_top(self.document, key, keys.iter().collect::<Array>());
+            }
             "methods" => {
                 let methods = names(value);
                 let plain = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
@@ -150,6 +173,16 @@ impl<'d> PersonEdit<'d> {
 pub(super) fn provider(name: &str) -> Result<&'static str, String> {
     let allowed = || format!("names no upstream; allowed: {}", providers().collect::<Vec<_>>().join(", "));
     providers().find(|provider| *provider == name).ok_or_else(allowed)
+}
+
+fn days(text: &str) -> Result<u16, String> {
+    let days = text.parse().ok().filter(|days| *days <= MOST_DAYS);
+    days.ok_or_else(|| format!("must be a whole number of days from 0 (off) to {MOST_DAYS}"))
+}
+
+fn check_intraday(keys: &[String]) -> Result<(), String> {
+    let Some(key) = keys.iter().find(|key| !INTRADAY.contains(&key.as_str())) else { return Ok(()) };
+    Err(format!("has {key:?}, of which there are no values within a day; allowed: {}", INTRADAY.join(", ")))
 }
 
 fn check_metrics(keys: &[String]) -> Result<(), String> {

@@ -1,15 +1,23 @@
-//! What the bridge remembers: readings, what was published, quota windows, consent under way. The only room that
+//! What the bridge remembers: readings, what was asked, what was published, quota windows, consent under way. The only room that
 //! speaks SQL; it knows no upstream and no destination.
 
 mod action;
 mod announced;
+mod backfill;
 mod consent;
+mod coverage;
 mod event;
+mod history;
+mod lease;
 mod person;
 mod published;
 mod readings;
+mod record;
+mod rows;
+mod samples;
 mod setting;
 mod window;
+mod wish;
 
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -17,15 +25,24 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 pub use announced::Announced;
+pub use backfill::{Order, Stretch};
 pub use consent::Consent;
 pub use event::NotedEvent;
+pub use history::{Cursor, Page, Selection};
 pub use person::{StoredAuth, StoredProfile, StoredStatus};
 pub use readings::Stored;
+pub use record::{Batch, Covered, Recorded};
 pub use window::Window;
+pub use wish::Wish;
+
+/// A connection on which statements run, usually that of a transaction.
+type Connection = SqliteConnection;
+/// What a statement gives back.
+type Row = SqliteRow;
 
 /// The store; clones share one pool of connections.
 #[derive(Clone)]
@@ -90,4 +107,9 @@ fn close_to_others(path: &Path) -> std::io::Result<()> {
 /// A Unix second as a time; one that no calendar has (a damaged row) is the beginning of time.
 fn moment(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds, 0).unwrap_or_default()
+}
+
+/// A Unix millisecond as a time, likewise.
+fn instant(milliseconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
 }

@@ -1,15 +1,17 @@
 //! What is known of a person beside readings: consent, profile, how the actions fare, devices.
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Store, moment};
+use super::{Store, Wish, moment};
 use crate::reading::Person;
 use crate::snapshot::{AuthState, Device};
 
 /// The tables of what is kept of a person, each with a column `person`.
-const OF_A_PERSON: [&str; 10] =
-    ["reading", "auth", "profile", "status", "device", "quota", "call", "action", "consent", "event"];
+const OF_A_PERSON: [&str; 14] = [
+    "reading", "series", "coverage", "auth", "profile", "status", "device", "quota", "call", "action", "consent",
+    "wish", "backfill", "event",
+];
 
 /// The state of a person's consent as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct StoredProfile {
     pub zone: Option<String>,
     /// Display name.
     pub name: Option<String>,
+    /// The day from which the account exists.
+    pub since: Option<NaiveDate>,
 }
 
 /// How a person's fetches fared.
@@ -86,26 +90,33 @@ impl Store {
 
     /// The profile, if it was ever read.
     pub async fn profile(&self, person: &Person) -> Result<Option<StoredProfile>> {
-        let row: Option<(i64, Option<String>, Option<String>)> =
-            sqlx::query_as("SELECT fetched, zone, name FROM profile WHERE person = $1")
-                .bind(person.as_str())
-                .fetch_optional(&self.pool)
-                .await
-                .context("reading a profile from the store")?;
-        Ok(row.map(|(fetched, zone, name)| StoredProfile { fetched: moment(fetched), zone, name }))
+        type Row = (i64, Option<String>, Option<String>, Option<String>);
+        let row: Option<Row> = sqlx::query_as("SELECT fetched, zone, name, since FROM profile WHERE person = $1")
+            .bind(person.as_str())
+            .fetch_optional(&self.pool)
+            .await
+            .context("reading a profile from the store")?;
+        Ok(row.map(|(fetched, zone, name, since)| StoredProfile {
+            fetched: moment(fetched),
+            zone,
+            name,
+            since: since.and_then(|since| since.parse().ok()),
+        }))
     }
 
     /// Keeps a profile; what the upstream left out keeps its last value.
     pub async fn set_profile(&self, person: &Person, profile: &StoredProfile) -> Result<()> {
         sqlx::query(
-            "INSERT INTO profile (person, fetched, zone, name) VALUES ($1, $2, $3, $4)
+            "INSERT INTO profile (person, fetched, zone, name, since) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (person) DO UPDATE SET fetched = excluded.fetched,
-                 zone = COALESCE(excluded.zone, profile.zone), name = COALESCE(excluded.name, profile.name)",
+                 zone = COALESCE(excluded.zone, profile.zone), name = COALESCE(excluded.name, profile.name),
+                 since = COALESCE(excluded.since, profile.since)",
         )
         .bind(person.as_str())
         .bind(profile.fetched.timestamp())
         .bind(&profile.zone)
         .bind(&profile.name)
+        .bind(profile.since.map(|since| since.to_string()))
         .execute(&self.pool)
         .await
         .context("keeping a profile in the store")?;
@@ -160,9 +171,10 @@ impl Store {
         Ok(rows.iter().filter_map(|json| serde_json::from_str(json).ok()).collect())
     }
 
-    /// A consent was given: the profile is read anew, and where the person moved to another upstream, its quota is
-    /// another, too.
+    /// A consent was given, so none is wished for any more: the profile is read anew, and where the person moved to
+    /// another upstream, its quota is another, too.
     pub async fn begin_anew(&self, person: &Person, moved: bool) -> Result<()> {
+        self.withdraw_wish(person, Wish::Reauthorize).await?;
         sqlx::query("UPDATE profile SET fetched = 0 WHERE person = $1")
             .bind(person.as_str())
             .execute(&self.pool)
@@ -216,6 +228,11 @@ impl Store {
     /// `published` topics stay until they are cleared.
     pub async fn forget(&self, person: &Person) -> Result<()> {
         let mut transaction = self.write().await?;
+        sqlx::query("DELETE FROM sample WHERE series IN (SELECT id FROM series WHERE person = $1)")
+            .bind(person.as_str())
+            .execute(&mut *transaction)
+            .await
+            .context("forgetting a person in the store")?;
         for table in OF_A_PERSON {
             sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE person = $1")))
                 .bind(person.as_str())

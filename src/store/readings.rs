@@ -1,99 +1,80 @@
-//! Readings: recorded once, kept until better ones come.
+//! The values of days, nights and events: written where they differ from what is known, and read back, newest first.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, Utc};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::Row as _;
 
-use super::{Store, moment};
-use crate::metric;
+use super::record::Answered;
+use super::rows::{portions, values};
+use super::{Connection, Cursor, Recorded, Row, Selection, Store, instant, moment, samples};
+use crate::metric::{self, Metric};
 use crate::reading::{Person, Reading, Value};
 
-/// The newest reading of a person's metric by measuring time.
-const NEWEST: &str = "SELECT metric, measured, number, text, source, beside, fetched FROM reading
-    WHERE person = $1 AND metric = $2 ORDER BY day DESC, instant DESC LIMIT 1";
+/// The columns a reading is read from.
+pub(super) const COLUMNS: &str =
+    "metric, day, instant, place, measured, number, text, source, beside, fetched, revision";
+
+/// The newest reading of one metric (`$2`) of a person by measuring time.
+static NEWEST_OF: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {COLUMNS} FROM reading WHERE person = $1 AND metric = $2
+         ORDER BY day DESC, instant DESC, place DESC LIMIT 1"
+    )
+});
+
+/// The newest reading of each metric: one look at the primary key for each, in one statement.
+static NEWEST: LazyLock<String> = LazyLock::new(|| {
+    let mut sql = String::new();
+    for metric in metric::METRICS {
+        let between = if sql.is_empty() { "" } else { " UNION ALL " };
+        // A metric's key is a word of the catalogue. Writing into a string never fails.
+        let _ = write!(
+            sql,
+            "{between}SELECT * FROM (SELECT {COLUMNS} FROM reading WHERE person = $1 AND metric = '{}'
+             ORDER BY day DESC, instant DESC, place DESC LIMIT 1) AS newest",
+            metric.key
+        );
+    }
+    sql
+});
 
 /// A reading and when this value of it was first received.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
     /// The reading.
     pub reading: Reading,
-    /// When it was received.
+    /// When this value was first received; of a sample, when it was asked for.
     pub fetched: DateTime<Utc>,
+    /// 1 for the first value known of this moment, one more with each change.
+    pub revision: i64,
 }
 
 impl Store {
-    /// Records readings and gives back those that are new or differ from what was known; a reading recorded twice is
-    /// recorded once. All or none are written.
-    pub async fn record(&self, person: &Person, readings: &[Reading], now: DateTime<Utc>) -> Result<Vec<Reading>> {
-        let mut changed = Vec::new();
-        let mut transaction = self.write().await?;
-        for reading in readings {
-            let known = sqlx::query(
-                "SELECT metric, measured, number, text, source, beside, fetched FROM reading
-                 WHERE person = $1 AND metric = $2 AND day = $3 AND instant = $4",
-            )
-            .bind(person.as_str())
-            .bind(reading.metric.key)
-            .bind(reading.at.date().to_string())
-            .bind(reading.at.instant())
-            .fetch_optional(&mut *transaction)
-            .await
-            .context("reading the store")?;
-            if known.and_then(|row| stored(&row)).is_some_and(|known| known.reading == *reading) {
-                continue;
-            }
-            let (number, text) = match &reading.value {
-                Value::Number(number) => (Some(*number), None),
-                Value::Text(text) => (None, Some(text.as_str())),
-            };
-            sqlx::query(
-                "INSERT INTO reading (person, metric, day, instant, measured, number, text, source, beside, fetched, revision)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1)
-                 ON CONFLICT (person, metric, day, instant) DO UPDATE SET
-                     measured = excluded.measured, number = excluded.number, text = excluded.text,
-                     source = excluded.source, beside = excluded.beside, fetched = excluded.fetched,
-                     revision = reading.revision + 1",
-            )
-            .bind(person.as_str())
-            .bind(reading.metric.key)
-            .bind(reading.at.date().to_string())
-            .bind(reading.at.instant())
-            .bind(reading.at.to_string())
-            .bind(number)
-            .bind(text)
-            .bind(&reading.source)
-            .bind(serde_json::Value::Object(reading.beside.clone()).to_string())
-            .bind(now.timestamp())
-            .execute(&mut *transaction)
-            .await
-            .context("recording a reading in the store")?;
-            changed.push(reading.clone());
-        }
-        transaction.commit().await.context("writing the store")?;
-        Ok(changed)
-    }
-
-    /// The newest value of each metric by measuring time, in the catalogue's order. One look at the primary key for
-    /// each metric, so that it costs the same however long the history is.
+    /// The newest value of each metric by measuring time, in the catalogue's order. Samples are no values of a metric,
+    /// but where the newest one is what the metric is. Costs the same however long the history is.
     pub async fn newest(&self, person: &Person) -> Result<Vec<Stored>> {
-        let mut transaction = self.pool.begin().await.context("reading the store")?;
-        let mut newest = Vec::new();
-        for metric in metric::METRICS {
-            let row = sqlx::query(NEWEST)
-                .bind(person.as_str())
-                .bind(metric.key)
-                .fetch_optional(&mut *transaction)
-                .await
-                .context("reading the newest values from the store")?;
-            newest.extend(row.as_ref().and_then(stored));
+        let rows = sqlx::query(NEWEST.as_str())
+            .bind(person.as_str())
+            .fetch_all(&self.pool)
+            .await
+            .context("reading the newest values from the store")?;
+        let mut newest: Vec<_> = rows.iter().filter_map(stored).collect();
+        for metric in samples::NEWEST_SAMPLE.iter().filter_map(|key| metric::find(key)) {
+            newest.retain(|stored| stored.reading.metric != metric);
+            newest.extend(self.newest_sample(person, metric).await?);
         }
+        let place = |stored: &Stored| metric::METRICS.iter().position(|metric| metric.key == stored.reading.metric.key);
+        newest.sort_by_cached_key(place);
         Ok(newest)
     }
 
-    /// The newest value of one metric by measuring time.
+    /// The newest value of one metric by measuring time; no sample.
     pub async fn newest_of(&self, person: &Person, metric: &str) -> Result<Option<Stored>> {
-        let row = sqlx::query(NEWEST)
+        let row = sqlx::query(NEWEST_OF.as_str())
             .bind(person.as_str())
             .bind(metric)
             .fetch_optional(&self.pool)
@@ -103,14 +84,15 @@ impl Store {
     }
 
     /// The days from `from` on which something was worn: a total above zero that only a worn device gives.
-    pub async fn days_worn(&self, person: &Person, from: chrono::NaiveDate) -> Result<Vec<chrono::NaiveDate>> {
-        let rows: Vec<(String, String)> =
-            sqlx::query_as("SELECT day, metric FROM reading WHERE person = $1 AND day >= $2 AND number > 0")
-                .bind(person.as_str())
-                .bind(from.to_string())
-                .fetch_all(&self.pool)
-                .await
-                .context("reading the days worn from the store")?;
+    pub async fn days_worn(&self, person: &Person, from: NaiveDate) -> Result<Vec<NaiveDate>> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT day, metric FROM reading WHERE person = $1 AND day >= $2 AND number > 0 ORDER BY day",
+        )
+        .bind(person.as_str())
+        .bind(from.to_string())
+        .fetch_all(&self.pool)
+        .await
+        .context("reading the days worn from the store")?;
         let worn = |key: &str| metric::find(key).is_some_and(|metric| metric.proves_wear());
         let mut days: Vec<_> =
             rows.iter().filter(|(_, key)| worn(key)).filter_map(|(day, _)| day.parse().ok()).collect();
@@ -119,8 +101,182 @@ impl Store {
     }
 }
 
+/// At most `limit` readings that stand after the cursor, up to and with the day `to`, in order.
+pub(super) async fn after(
+    connection: &mut Connection,
+    person: &Person,
+    selection: &Selection<'_>,
+    after: &Cursor,
+    to: NaiveDate,
+    limit: usize,
+) -> Result<Vec<(Cursor, Stored)>> {
+    // Of one metric and instant, samples stand after what is none.
+    let place = if after.resolution > 0 { i64::MAX } else { after.place };
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM reading
+         WHERE person = $1 AND (day, instant, metric, place) > ($2, $3, $4, $5) AND day <= $6 {}
+         ORDER BY day, instant, metric, place LIMIT $7",
+        one_of("metric", selection.metrics)
+    )))
+    .bind(person.as_str())
+    .bind(after.day.to_string())
+    .bind(after.instant)
+    .bind(&after.metric)
+    .bind(place)
+    .bind(to.to_string())
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(connection)
+    .await
+    .context("reading the history from the store")?;
+    let read = |row: &Row| {
+        let (instant, place) = (row.try_get("instant").ok()?, row.try_get("place").ok()?);
+        let (day, metric) = (row.try_get::<String, _>("day").ok()?.parse().ok()?, row.try_get("metric").ok()?);
+        Some((Cursor { day, instant, metric, resolution: 0, place }, stored(row)?))
+    };
+    Ok(rows.iter().filter_map(read).collect())
+}
+
+/// The first day after `day` of which there is any reading.
+pub(super) async fn next_day(
+    connection: &mut Connection,
+    person: &Person,
+    day: NaiveDate,
+) -> Result<Option<NaiveDate>> {
+    let next: Option<String> = sqlx::query_scalar("SELECT MIN(day) FROM reading WHERE person = $1 AND day > $2")
+        .bind(person.as_str())
+        .bind(day.to_string())
+        .fetch_one(connection)
+        .await
+        .context("reading the history from the store")?;
+    Ok(next.and_then(|day| day.parse().ok()))
+}
+
+/// A condition that holds for these metrics; for all, where none is named. Keys are words of the catalogue.
+pub(super) fn one_of(column: &str, metrics: &[&'static Metric]) -> String {
+    let keys: Vec<_> = metrics.iter().map(|metric| format!("'{}'", metric.key)).collect();
+    if keys.is_empty() { String::new() } else { format!("AND {column} IN ({})", keys.join(", ")) }
+}
+
+/// Where a reading stands among those of its metric: day, instant, place.
+type Key = (NaiveDate, i64, i64);
+
+/// What is known at a key: the reading, when it was asked for, its revision.
+type Known = (Reading, DateTime<Utc>, i64);
+
+/// Writes the readings that differ from what is known, and gives them back.
+pub(super) async fn record<'a>(
+    connection: &mut Connection,
+    person: &Person,
+    readings: &[&'a Reading],
+    answered: &Answered,
+) -> Result<Vec<Recorded<'a>>> {
+    let mut changed = Vec::new();
+    for (metric, told) in by_metric(readings) {
+        let days = (told.keys().next().map(|key| key.0), told.keys().next_back().map(|key| key.0));
+        let (Some(first), Some(last)) = days else { continue };
+        let known = known(connection, person, metric, first, last).await?;
+        for (key, reading) in told {
+            let revision = match known.get(&key) {
+                Some((known, ..)) if known == reading => continue,
+                Some((_, asked, _)) if !answered.replaces(key.0, *asked) => continue,
+                Some((_, _, revision)) => revision + 1,
+                None => 1,
+            };
+            changed.push((key, Recorded { reading, revision }));
+        }
+    }
+    for portion in portions(&changed) {
+        write(connection, person, portion, answered).await?;
+    }
+    Ok(changed.into_iter().map(|(_, recorded)| recorded).collect())
+}
+
+/// The readings of each metric under their keys. Events that began in the same second are told apart by the `logId`
+/// beside them and counted in its order; one that changed clouds has another there, and stays the same event.
+fn by_metric<'a>(readings: &[&'a Reading]) -> BTreeMap<&'static str, BTreeMap<Key, &'a Reading>> {
+    let mut moments: BTreeMap<_, BTreeMap<String, &Reading>> = BTreeMap::new();
+    for reading in readings {
+        let id = reading.beside.get("logId").map(|id| id.to_string()).unwrap_or_default();
+        let moment = (reading.metric.key, reading.at.date(), reading.at.instant());
+        moments.entry(moment).or_default().insert(id, reading);
+    }
+    let mut sorted: BTreeMap<_, BTreeMap<Key, &Reading>> = BTreeMap::new();
+    for ((metric, day, instant), events) in moments {
+        for (place, reading) in (0..).zip(events.into_values()) {
+            sorted.entry(metric).or_default().insert((day, instant, place), reading);
+        }
+    }
+    sorted
+}
+
+async fn known(
+    connection: &mut Connection,
+    person: &Person,
+    metric: &str,
+    first: NaiveDate,
+    last: NaiveDate,
+) -> Result<HashMap<Key, Known>> {
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS}, asked FROM reading WHERE person = $1 AND metric = $2 AND day BETWEEN $3 AND $4"
+    )))
+    .bind(person.as_str())
+    .bind(metric)
+    .bind(first.to_string())
+    .bind(last.to_string())
+    .fetch_all(connection)
+    .await
+    .context("reading the store")?;
+    let read = |row: &Row| {
+        let day = row.try_get::<String, _>("day").ok()?.parse().ok()?;
+        let key = (day, row.try_get("instant").ok()?, row.try_get("place").ok()?);
+        let Stored { reading, revision, .. } = stored(row)?;
+        Some((key, (reading, instant(row.try_get("asked").ok()?), revision)))
+    };
+    Ok(rows.iter().filter_map(read).collect())
+}
+
+async fn write(
+    connection: &mut Connection,
+    person: &Person,
+    changed: &[(Key, Recorded<'_>)],
+    answered: &Answered,
+) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO reading (person, asked, fetched, metric, day, instant, place, measured, number, text, source,
+             beside, revision)
+         VALUES {}
+         ON CONFLICT (person, metric, day, instant, place) DO UPDATE SET
+             measured = excluded.measured, number = excluded.number, text = excluded.text, source = excluded.source,
+             beside = excluded.beside, asked = excluded.asked, fetched = excluded.fetched, revision = excluded.revision",
+        values("$1, $2, $3", 3, 10, changed.len()),
+    );
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(person.as_str())
+        .bind(answered.asked.timestamp_millis())
+        .bind(answered.received.timestamp());
+    for ((day, instant, place), Recorded { reading, revision }) in changed {
+        let (number, text) = match &reading.value {
+            Value::Number(number) => (Some(*number), None),
+            Value::Text(text) => (None, Some(text.as_str())),
+        };
+        query = query
+            .bind(reading.metric.key)
+            .bind(day.to_string())
+            .bind(*instant)
+            .bind(*place)
+            .bind(reading.at.to_string())
+            .bind(number)
+            .bind(text)
+            .bind(reading.source.as_deref())
+            .bind(serde_json::Value::Object(reading.beside.clone()).to_string())
+            .bind(*revision);
+    }
+    query.execute(connection).await.context("recording readings in the store")?;
+    Ok(())
+}
+
 /// A row as a reading; a row of a metric that the catalogue no longer has is nothing.
-pub(super) fn stored(row: &SqliteRow) -> Option<Stored> {
+pub(super) fn stored(row: &Row) -> Option<Stored> {
     let metric = metric::find(row.try_get("metric").ok()?)?;
     let value = match (row.try_get::<Option<f64>, _>("number").ok()?, row.try_get::<Option<String>, _>("text").ok()?) {
         (Some(number), _) => Value::Number(number),
@@ -131,7 +287,8 @@ pub(super) fn stored(row: &SqliteRow) -> Option<Stored> {
     let beside = serde_json::from_str(row.try_get("beside").ok()?).ok()?;
     let source = row.try_get("source").ok()?;
     Some(Stored {
-        reading: Reading { metric, value, at, source, beside },
+        reading: Reading { metric, value, at, source, beside, resolution: None },
         fetched: moment(row.try_get("fetched").ok()?),
+        revision: row.try_get("revision").ok()?,
     })
 }

@@ -19,12 +19,13 @@ pub struct Window {
 }
 
 impl Store {
-    /// Takes one request out of the window, opening a new one of `hourly` requests until `next` where the last has
-    /// ended. `Err(until)`: nothing is left. One statement, so that two processes never take the same one.
+    /// Takes one request out of the window, opening a new one of `requests` until `next` where the last has ended.
+    /// `Err(until)`: no more than `leave` are left. One statement, so that two processes never take the same one.
     pub async fn take_request(
         &self,
         person: &Person,
-        hourly: i64,
+        requests: i64,
+        leave: i64,
         now: DateTime<Utc>,
         next: DateTime<Utc>,
     ) -> Result<std::result::Result<(), DateTime<Utc>>> {
@@ -33,20 +34,21 @@ impl Store {
              ON CONFLICT (person) DO UPDATE SET
                  remaining = CASE WHEN quota.reset <= $4 THEN quota.allowed ELSE quota.remaining END - 1,
                  reset = CASE WHEN quota.reset <= $4 THEN $3 ELSE quota.reset END
-             WHERE quota.reset <= $4 OR quota.remaining > 0
+             WHERE CASE WHEN quota.reset <= $4 THEN quota.allowed ELSE quota.remaining END > $5
              RETURNING remaining",
         )
         .bind(person.as_str())
-        .bind(hourly)
+        .bind(requests)
         .bind(next.timestamp())
         .bind(now.timestamp())
+        .bind(leave)
         .fetch_optional(&self.pool)
         .await
         .context("counting a request in the store")?;
         if taken.is_some() {
             return Ok(Ok(()));
         }
-        Ok(Err(self.window(person).await?.map_or(next, |window| window.reset)))
+        Ok(Err(self.window(person).await?.map(|window| window.reset).filter(|reset| *reset > now).unwrap_or(next)))
     }
 
     /// The person's window, if one was ever opened.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use super::Failure;
 use super::endpoint::{At, Context, Decode, Decoded, Endpoint, Field, Read};
 use crate::metric::{self, Metric, Unit};
-use crate::reading::{Moment, Reading, Value, rfc3339};
+use crate::reading::{Moment, Reading, Resolution, Value, rfc3339};
 use crate::snapshot::Device;
 
 /// Reads an answer of `endpoint`.
@@ -42,8 +42,8 @@ fn entries(
         if row.as_object().is_some_and(Map::is_empty) {
             continue;
         }
-        let moment = match moment(row, at, context) {
-            Ok(moment) => moment,
+        let (moment, resolution) = match moment(row, at, context) {
+            Ok(found) => found,
             Err(problem) => {
                 decoded.problems.push(format!("{}: {problem}", endpoint.name));
                 continue;
@@ -53,8 +53,11 @@ fn entries(
         for field in fields {
             match read(body, row, field, context) {
                 Ok(None) => {}
+                // In so short a time nothing is the rule, and what has not been synced is reported as 0 as well.
+                Ok(Some((_, Value::Number(0.0), _))) if resolution.is_some() => {}
                 Ok(Some((metric, value, beside))) => {
-                    decoded.readings.push(Reading { metric, value, at: moment, source: source.clone(), beside });
+                    let source = source.clone();
+                    decoded.readings.push(Reading { metric, value, at: moment, source, beside, resolution });
                 }
                 Err(problem) => decoded.problems.push(format!("{} of {moment}: {problem}", field.metric)),
             }
@@ -233,9 +236,21 @@ pub fn local(time: NaiveDateTime, zone: Tz) -> DateTime<FixedOffset> {
     }
 }
 
-fn moment(row: &Json, at: &At, context: &Context) -> Result<Moment, String> {
+/// When an entry was measured, and how far apart such entries are, where they are samples.
+pub fn moment(row: &Json, at: &At, context: &Context) -> Result<(Moment, Option<Resolution>), String> {
     let find = |at: &str| pointer(row, at).ok_or_else(|| format!("an entry has no {at:?}"));
-    match at {
+    let moment = match at {
+        At::Window => {
+            let (start, end) =
+                (instant(row.get("startTime"), None, context)?, instant(row.get("endTime"), None, context)?);
+            let seconds = u32::try_from((end - start).num_seconds()).unwrap_or_default();
+            let resolution =
+                Resolution::of_seconds(seconds).ok_or_else(|| format!("the window at {start} has no length"))?;
+            return Ok((Moment::Time(start), Some(resolution)));
+        }
+        At::Sampled(at, resolution) => {
+            return Ok((Moment::Time(sample_time(find(at)?, context)?), Some(*resolution)));
+        }
         At::CivilDate(at) => Ok(Moment::Date(civil_date(find(at)?, context)?)),
         At::Sample(at) => sample_time(find(at)?, context).map(Moment::Time),
         At::DayAsked => Ok(Moment::Date(context.day)),
@@ -247,7 +262,8 @@ fn moment(row: &Json, at: &At, context: &Context) -> Result<Moment, String> {
             let hour = hour.ok_or_else(|| format!("an entry of {day} has no time of day"))?;
             Ok(Moment::Time(local(day.and_time(hour), context.zone)))
         }
-    }
+    };
+    moment.map(|moment| (moment, None))
 }
 
 /// Health was not recorded before 1990 and is not recorded for the day after tomorrow.
@@ -301,7 +317,7 @@ pub fn tracker(devices: &[Device]) -> Vec<Reading> {
 
 /// A reading of the metric with this key; for decoders of shapes of their own.
 pub fn reading(key: &str, value: Value, at: Moment) -> Option<Reading> {
-    Some(Reading { metric: metric::find(key)?, value, at, source: None, beside: Map::new() })
+    Some(Reading { metric: metric::find(key)?, value, at, source: None, beside: Map::new(), resolution: None })
 }
 
 #[cfg(test)]
@@ -313,7 +329,15 @@ mod tests {
     fn context() -> Context {
         let day = "2026-11-20".parse().expect("date");
         let night_starts = NaiveTime::from_hms_opt(18, 0, 0).expect("time");
-        Context { zone: chrono_tz::Europe::Amsterdam, day, today: day, height: None, night_starts }
+        Context {
+            zone: chrono_tz::Europe::Amsterdam,
+            day,
+            last: day,
+            today: day,
+            detail: None,
+            height: None,
+            night_starts,
+        }
     }
 
     #[test]

@@ -3,13 +3,14 @@
 
 use std::fmt;
 
-use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta};
+use chrono::{Datelike, NaiveDate, NaiveTime, SecondsFormat, TimeDelta};
 use chrono_tz::Tz;
 use serde_json::{Value as Json, json};
 
 use super::Failure;
+use super::decode::local;
 use crate::metric::Group;
-use crate::reading::Reading;
+use crate::reading::{Reading, Resolution};
 use crate::snapshot::Device;
 
 /// One thing that can be asked.
@@ -18,7 +19,8 @@ pub struct Endpoint {
     pub name: &'static str,
     /// How it is asked.
     pub verb: Verb,
-    /// Path and query with the places `{date}`, `{start}`, `{end}` and `{after}` (the day after the end).
+    /// Path and query with the places `{date}`, `{start}`, `{end}`, `{before}` (the day before the start), `{after}` (the
+    /// day after the end) and `{level}` (the level of detail, and the time of day where it is limited).
     pub path: &'static str,
     /// The scope it needs.
     pub scope: &'static str,
@@ -26,10 +28,16 @@ pub struct Endpoint {
     pub span: Span,
     /// The days, counted back from today, that a fetch without dates looks at.
     pub recent: u16,
+    /// For so many days a value may still change: a day that was asked about so long after it, or later, is final.
+    pub settles: u16,
+    /// Who measures what it tells, and so when asking again can bring something new.
+    pub measured: Measured,
     /// The group for which it is asked when nothing is named; `None`: only by a method.
     pub group: Option<Group>,
     /// Asked in its place where the upstream refuses it to this application.
     pub otherwise: Option<&'static str>,
+    /// The levels of detail it can be asked at; empty: the one it has.
+    pub levels: &'static [Resolution],
     /// How readings are found in the answer.
     pub decode: Decode,
 }
@@ -41,6 +49,19 @@ pub enum Verb {
     Get,
     /// POST of a range of civil days, closed at its start and open at its end, in windows of a day.
     DailyRollUp,
+    /// POST of a range of instants, closed at its start and open at its end, in windows as long as the level of detail.
+    RollUp,
+}
+
+/// Who measures something, and so when there can be something new to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// A tracker alone: nothing is new before one has synced.
+    Tracker,
+    /// Scales, telephones, other applications and people's own hands as well: at any time.
+    Elsewhere,
+    /// Nobody: it is what the account says of itself.
+    Account,
 }
 
 /// How many days one request can cover.
@@ -54,6 +75,8 @@ pub enum Span {
     Day,
     /// A range of at most so many days.
     Range(u16),
+    /// Samples of a range of at most so many days, which are asked for only where they are to be kept.
+    Intraday(u16),
     /// A list in pages of so many entries, followed to its end.
     List(u8),
     /// A list of which only the first page of so many entries, newest first, is read.
@@ -98,6 +121,10 @@ pub enum At {
     CivilDate(&'static str),
     /// An instant and the person's offset: `{"physicalTime": "…Z", "utcOffset": "3600s"}`.
     Sample(&'static str),
+    /// A window of time, `startTime` and `endTime` of the entry, as long as its samples are apart.
+    Window,
+    /// As [`At::Sample`], of samples so far apart.
+    Sampled(&'static str, Resolution),
     /// The day that was asked for.
     DayAsked,
 }
@@ -143,13 +170,20 @@ pub struct Context {
     pub zone: Tz,
     /// The day asked for (the first of a range).
     pub day: NaiveDate,
+    /// The last day asked for.
+    pub last: NaiveDate,
     /// The person's civil date now; nothing can have been measured long after it.
     pub today: NaiveDate,
+    /// The level of detail asked for, where there is a choice.
+    pub detail: Option<Resolution>,
     /// The person's height in cm, where it is known.
     pub height: Option<f64>,
     /// A sleep session that starts at or after this hour and ends before midnight belongs to the next date.
     pub night_starts: NaiveTime,
 }
+
+/// The first and the last minute of each day that is asked for.
+pub type Times = (NaiveTime, NaiveTime);
 
 /// What an answer said.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -171,9 +205,12 @@ pub struct Profile {
     pub zone: Option<String>,
     /// For titles only, never for identifiers or topics.
     pub name: Option<String>,
+    /// The day from which the account exists.
+    pub since: Option<NaiveDate>,
 }
 
-/// A row that is asked by GET.
+/// A row that is asked by GET, of what trackers measure and may correct for a week: so long do watches keep what they
+/// could not sync, and nights are scored again.
 pub const fn row(
     name: &'static str,
     path: &'static str,
@@ -183,7 +220,8 @@ pub const fn row(
     group: Option<Group>,
     decode: Decode,
 ) -> Endpoint {
-    Endpoint { name, verb: Verb::Get, path, scope, span, recent, group, otherwise: None, decode }
+    let (verb, settles, measured, otherwise) = (Verb::Get, 7, Measured::Tracker, None);
+    Endpoint { name, verb, path, scope, span, recent, settles, measured, group, otherwise, levels: &[], decode }
 }
 
 /// A plain number, with nothing beside it.
@@ -206,18 +244,75 @@ pub struct Method {
 }
 
 impl Endpoint {
+    /// The same row of something that also comes from elsewhere than trackers, and is settled after so many days.
+    pub const fn elsewhere(mut self, settles: u16) -> Endpoint {
+        self.measured = Measured::Elsewhere;
+        self.settles = settles;
+        self
+    }
+
+    /// The same row of what the account says of itself.
+    pub const fn account(mut self) -> Endpoint {
+        self.measured = Measured::Account;
+        self.settles = 1;
+        self
+    }
+
+    /// The same row of samples, at these levels of detail. What a tracker has brought does not change any more.
+    pub const fn sampled(mut self, levels: &'static [Resolution]) -> Endpoint {
+        self.levels = levels;
+        self.settles = 1;
+        self
+    }
+
+    /// The level of detail it can be asked at that is nearest to `wanted` and not finer; `None`: it has only its own.
+    pub fn detail(&self, wanted: Resolution) -> Option<Resolution> {
+        self.levels.iter().find(|level| **level >= wanted).or(self.levels.last()).copied()
+    }
+
+    /// The path with this level of detail, and with the part of each day that is asked for.
+    pub fn detailed(&self, path: &str, detail: Option<Resolution>, times: Option<Times>) -> String {
+        let Some(detail) = detail else { return path.to_owned() };
+        let level = detail.to_string().replace("1s", "1sec");
+        let hours = times.map(|(from, to)| format!("/time/{}/{}", from.format("%H:%M"), to.format("%H:%M")));
+        path.replace("{level}", &(level + &hours.unwrap_or_default()))
+    }
+
+    /// The body of a roll-up in windows, for the days or a part of the day in the person's time zone.
+    pub fn windows(
+        &self,
+        (start, end): (NaiveDate, NaiveDate),
+        detail: Resolution,
+        times: Option<Times>,
+        zone: Tz,
+    ) -> Json {
+        let minute = TimeDelta::minutes(1);
+        let (from, to) = match times {
+            // The last minute is included, as in the path of the Fitbit Web API.
+            Some((from, to)) => (start.and_time(from), end.and_time(to) + minute),
+            None => (start.and_time(NaiveTime::MIN), after(end).and_time(NaiveTime::MIN)),
+        };
+        let instant = |wall| local(wall, zone).to_utc().to_rfc3339_opts(SecondsFormat::Secs, true);
+        json!({
+            "range": {"startTime": instant(from), "endTime": instant(to)},
+            "windowSize": format!("{}s", detail.seconds()),
+            "pageSize": 10_000,
+        })
+    }
+
     /// Its path with these days.
     pub fn dated(&self, start: NaiveDate, end: NaiveDate) -> String {
+        let before = start - TimeDelta::days(1);
         let (start, end_text) = (start.to_string(), end.to_string());
         let path = self.path.replace("{date}", &start).replace("{start}", &start).replace("{end}", &end_text);
-        path.replace("{after}", &after(end).to_string())
+        path.replace("{before}", &before.to_string()).replace("{after}", &after(end).to_string())
     }
 
     /// The body of a request for these days, if it has one.
     pub fn body(&self, start: NaiveDate, end: NaiveDate) -> Option<Json> {
         let civil = |date: NaiveDate| json!({"date": {"year": date.year(), "month": date.month(), "day": date.day()}});
         match self.verb {
-            Verb::Get => None,
+            Verb::Get | Verb::RollUp => None,
             Verb::DailyRollUp => {
                 Some(json!({"range": {"start": civil(start), "end": civil(after(end))}, "windowSizeDays": 1}))
             }

@@ -6,6 +6,7 @@ pub mod decode;
 pub mod endpoint;
 pub mod fitbit;
 pub mod google_health;
+pub mod level;
 pub mod night;
 
 use std::fmt;

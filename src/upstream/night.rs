@@ -6,9 +6,10 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Timelike};
 use serde_json::{Map, Value as Json, json};
 
 use super::decode;
-use super::endpoint::Decoded;
+use super::endpoint::{Context, Decoded};
+use super::level::{self, Stretch};
 use crate::metric;
-use crate::reading::{Moment, Value, rfc3339};
+use crate::reading::{Moment, Reading, Value, rfc3339};
 
 /// The metrics of a night.
 pub static GIVES: &[&str] = &[
@@ -26,6 +27,7 @@ pub static GIVES: &[&str] = &[
     "sleep-efficiency",
     "sleep-score",
     "nap-minutes",
+    "sleep-level",
 ];
 
 /// Of these, the numbers that are summed over the parts of a night.
@@ -66,6 +68,8 @@ pub struct Session {
     pub efficiency: Option<f64>,
     /// The upstream's score and its parts.
     pub score: Option<(f64, Map<String, Json>)>,
+    /// What the sleeper went through, in the order of time.
+    pub levels: Vec<Stretch>,
 }
 
 impl Session {
@@ -76,8 +80,9 @@ impl Session {
     }
 }
 
-/// One set of readings for each date on which a night ended.
-pub fn nights(sessions: Vec<Session>, night_starts: NaiveTime, decoded: &mut Decoded) {
+/// One set of readings for each date on which a night ended, of the dates asked for: others may have parts that are not
+/// in this answer. The night that only begins this evening has no others yet.
+pub fn nights(sessions: Vec<Session>, context: &Context, decoded: &mut Decoded) {
     let mut dates: BTreeMap<NaiveDate, Vec<Session>> = BTreeMap::new();
     for session in sessions {
         if session.end < session.start || session.end - session.start > TimeDelta::days(2) {
@@ -85,18 +90,30 @@ pub fn nights(sessions: Vec<Session>, night_starts: NaiveTime, decoded: &mut Dec
             decoded.problems.push(problem);
             continue;
         }
-        dates.entry(session.date(night_starts)).or_default().push(session);
+        dates.entry(session.date(context.night_starts)).or_default().push(session);
     }
+    let until_now = context.last >= context.today;
+    dates.retain(|date, _| *date >= context.day && (*date <= context.last || until_now));
     for (date, mut sessions) in dates {
         sessions.sort_by_key(|session| session.start);
-        let (night, naps) = split(sessions, night_starts);
+        for session in &sessions {
+            level::readings(&session.levels, decoded);
+        }
+        let (night, naps) = split(sessions, context.night_starts);
         night_readings(date, &night, decoded);
         let minutes = naps.iter().filter_map(|nap| nap.numbers.get("sleep-minutes").copied()).collect();
         if let Some(minutes) = sum("nap-minutes", minutes, date, &mut decoded.problems).filter(|minutes| *minutes > 0.0)
         {
-            decoded.readings.extend(decode::reading("nap-minutes", Value::Number(minutes), Moment::Date(date)));
+            let reading = decode::reading("nap-minutes", Value::Number(minutes), Moment::Date(date));
+            decoded.readings.extend(reading.map(|reading| Reading { beside: named(&naps), ..reading }));
         }
     }
+}
+
+/// The sessions a value was made of, to stand beside it.
+fn named(sessions: &[Session]) -> Map<String, Json> {
+    let ids: Vec<&Json> = sessions.iter().map(|session| &session.id).filter(|id| !id.is_null()).collect();
+    Map::from_iter([("sessions".to_owned(), json!(ids))])
 }
 
 /// The parts of the night, and the naps. The night is what the upstream calls the main sleep (else the longest
@@ -125,9 +142,11 @@ fn split(sessions: Vec<Session>, night_starts: NaiveTime) -> (Vec<Session>, Vec<
 fn night_readings(date: NaiveDate, night: &[Session], decoded: &mut Decoded) {
     let (Some(first), Some(last)) = (night.first(), night.last()) else { return };
     let at = Moment::Date(date);
+    let sessions = named(night);
     let mut add = |key: &str, value: Value, beside: Map<String, Json>| {
         decoded.readings.extend(decode::reading(key, value, at).map(|mut reading| {
-            reading.beside = beside;
+            reading.beside = sessions.clone();
+            reading.beside.extend(beside);
             reading
         }));
     };
@@ -139,10 +158,6 @@ fn night_readings(date: NaiveDate, night: &[Session], decoded: &mut Decoded) {
         let counts: Vec<f64> = night.iter().filter_map(|session| session.counts.get(key).copied()).collect();
         if !counts.is_empty() {
             beside.insert("count".into(), Json::from(&Value::Number(counts.iter().sum())));
-        }
-        if *key == "sleep-minutes" {
-            let sessions: Vec<&Json> = night.iter().map(|session| &session.id).filter(|id| !id.is_null()).collect();
-            beside.insert("sessions".into(), json!(sessions));
         }
         add(key, Value::Number(total), beside);
     }

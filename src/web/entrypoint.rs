@@ -1,12 +1,12 @@
 //! The entry points: which request does what. Paths and verbs are the manifest's; what a fetch or a consent is, other
 //! rooms know.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde_json::json;
 
 use super::access::Access;
 use super::form::Form;
@@ -14,11 +14,12 @@ use super::page::{self, SETUP_PATH, STYLE_PATH};
 use super::server::{Handler, Request, Response};
 use super::setup;
 use super::trouble::{self, Trouble};
+use crate::command::{self, Command};
 use crate::fetch::{Fetcher, Refusal};
 use crate::household::{Household, Member};
 use crate::manifest::{Manifest, Verb};
 use crate::oauth::OAuth;
-use crate::plan::{BadRequest, KEYWORDS, Wanted};
+use crate::plan::{BadRequest, Wanted};
 use crate::reading::Person;
 use crate::schedule::Change;
 
@@ -34,6 +35,8 @@ pub struct Entrypoints {
     pub access: Access,
     /// Called when people came, went or consented.
     pub changed: Box<dyn Fn(Change) + Send + Sync>,
+    /// Begins what a command asks for a person, in the background; `false`: too much is going on already.
+    pub begin: Box<dyn Fn(Person, Command) -> bool + Send + Sync>,
     /// What keeps the bridge from being ready, if anything does.
     pub unready: Box<dyn Fn() -> Option<String> + Send + Sync>,
     /// Set when the bridge is stopping.
@@ -76,6 +79,7 @@ impl Entrypoints {
             (Verb::Get, "/") => Ok(Response::text(303, "").with("Location", SETUP_PATH)),
             (Verb::Post, "/plugin/fitbit/settings") => self.post(request, false).await,
             (Verb::Post, "/plugin/fitbit/userSettings") => self.post(request, true).await,
+            (Verb::Post, "/plugin/fitbit/command") => self.command(request).await,
             _ => Err(Trouble::new(404, "there is nothing at this address", "open the setup page")),
         };
         answered.unwrap_or_else(|trouble| trouble.answer(request, self.now()))
@@ -185,11 +189,7 @@ impl Entrypoints {
     }
 
     async fn post(&self, request: &Request, of_person: bool) -> Result<Response, Trouble> {
-        let form = Form::read(request);
-        if !self.access.is_our_form(request, form.get("form_token"), self.now()) {
-            let cure = "reload the setup page and send the form again; scripts take form_token from that page";
-            return Err(Trouble::new(403, "this form was not sent from one of the bridge's pages", cure));
-        }
+        let form = self.form(request)?;
         let back = form.return_to()?;
         if of_person {
             form.save_person(self).await?;
@@ -199,6 +199,34 @@ impl Entrypoints {
         Ok(match back {
             Some(path) => Response::text(303, "").with("Location", path),
             None => Response::text(200, "ok\n"),
+        })
+    }
+
+    /// The form of a request, if it was sent from one of our pages or by somebody who read one.
+    fn form(&self, request: &Request) -> Result<Form, Trouble> {
+        let form = Form::read(request);
+        if self.access.is_our_form(request, form.get("form_token"), self.now()) {
+            return Ok(form);
+        }
+        let cure = "reload the setup page and send the form again; scripts take form_token from that page";
+        Err(Trouble::new(403, "this form was not sent from one of the bridge's pages", cure))
+    }
+
+    /// Begins what a command asks; what comes of it is said on the `result` topic.
+    async fn command(&self, request: &Request) -> Result<Response, Trouble> {
+        let form = self.form(request)?;
+        let back = form.return_to()?;
+        let member = self.member(form.get("user")).await?;
+        let refused = |refused: command::Refused| Trouble::new(400, refused.error, refused.cure).of(&member.person);
+        let mut command = command::read_form(&member.person, &form.of_a_command()).map_err(refused)?;
+        let id = command.id.get_or_insert_with(|| format!("{:08x}", rand::random::<u32>()).into()).clone();
+        let name = command.task.name();
+        if self.stopping.load(Ordering::Relaxed) || !(self.begin)(member.person, command) {
+            return Err(Trouble::new(503, "too many commands are under way", "send it again in a while"));
+        }
+        Ok(match back {
+            Some(path) => Response::text(303, "").with("Location", path),
+            None => Response::json(202, &json!({"id": id, "command": name})),
         })
     }
 
@@ -216,36 +244,14 @@ impl Entrypoints {
     }
 }
 
-/// The parameters of a fetch: `user`, `methods`, `force` and keywords.
+/// The parameters of a fetch: `user`, and what [`command::read_fetch`] takes.
 pub fn read_fetch(parameters: &[(String, String)]) -> Result<(Person, Wanted), BadRequest> {
-    let mut user = None;
-    let mut methods = Vec::new();
-    let mut keywords = BTreeMap::new();
-    let mut seen = Vec::new();
-    for (name, value) in parameters {
-        if seen.contains(&name) {
-            return Err(BadRequest(format!("{name} is given twice")));
-        }
-        seen.push(name);
-        match name.as_str() {
-            "user" => user = Some(value.as_str()),
-            "methods" => {
-                methods = value.split(',').map(|name| name.trim().to_owned()).filter(|n| !n.is_empty()).collect()
-            }
-            "force" if value == "true" || value == "false" => {}
-            "force" => return Err(BadRequest(format!("force: {value:?} is not allowed; allowed: true, false"))),
-            keyword if KEYWORDS.contains(&keyword) => {
-                keywords.insert(name.clone(), value.clone());
-            }
-            other => {
-                let allowed = KEYWORDS.join(", ");
-                return Err(BadRequest(format!(
-                    "{other:?} is not a parameter; allowed: user, methods, force, {allowed}"
-                )));
-            }
-        }
+    let (users, others): (Vec<_>, Vec<_>) = parameters.iter().cloned().partition(|(name, _)| name == "user");
+    if users.len() > 1 {
+        return Err(BadRequest("user is given twice".into()));
     }
-    Ok((person(user)?, Wanted { methods, keywords }))
+    let wanted = command::read_fetch(&others)?;
+    Ok((person(users.first().map(|(_, name)| name.as_str()))?, wanted))
 }
 
 /// A person's name as a parameter.

@@ -49,6 +49,13 @@ impl Form {
         Err(BadRequest("returnTo: only a path of this site is allowed, such as /plugin/fitbit/page/setup.html".into()))
     }
 
+    /// The fields of a command, its name and `id` among them.
+    pub fn of_a_command(&self) -> Vec<(String, String)> {
+        let about = |name: &str| ABOUT.contains(&name) || name == "user";
+        let fields = self.fields.iter().filter(|(name, _)| !about(name));
+        fields.map(|(name, value)| (name.clone(), value.trim().to_owned())).collect()
+    }
+
     /// `settings`: the application at an upstream, and what holds for everyone.
     pub async fn save_application(&self, bridge: &Entrypoints) -> Result<(), Trouble> {
         let allowed = ["provider", "client_id", "client_secret", "system", "default_provider"];

@@ -51,8 +51,6 @@ pub struct SetupView {
     pub notice: Option<Notice>,
     /// Whether there is a status page to link to.
     pub status_page: bool,
-    /// Whether commands (fetch now, fetch the past) are taken by `POST /plugin/fitbit/command`.
-    pub commands: bool,
 }
 
 /// Something missing or wrong, and what to do about it; sentences.
@@ -127,6 +125,8 @@ pub struct PersonView {
     pub sentence: String,
     /// Since when it is so.
     pub since: Option<String>,
+    /// Whether the consent there is works, though a new one is asked for.
+    pub kept: bool,
     /// Why it is so, in the upstream's words.
     pub reason: Option<String>,
     /// When consent ends by itself, if it does.
@@ -135,8 +135,12 @@ pub struct PersonView {
     pub missing_scopes: Vec<MissingScope>,
     /// When a fetch last worked.
     pub last_success: Option<String>,
+    /// Whether nothing is fetched by itself, because somebody said so.
+    pub paused: bool,
     /// When the next one is due.
     pub next_fetch: Option<String>,
+    /// `2026-08-22 to 2026-11-19: 130 requests done, 600 to do; goes on today 14:00`.
+    pub past: Option<String>,
     /// `148 of 150 until 11:00`.
     pub quota: Option<String>,
     /// One line each: `Aria Air, battery high, synced today 07:12`.

@@ -17,6 +17,7 @@ use crate::household::{Household, Member};
 use crate::oauth::{Connected, OAuth};
 use crate::reading::Person;
 use crate::snapshot::{AuthState, Snapshot};
+use crate::store::Order;
 use crate::upstream::{self, UPSTREAMS};
 
 /// What the page is asked for with, and by whom.
@@ -122,7 +123,6 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
         form_token: shown.form_token,
         notice: shown.done.and_then(notice),
         status_page: false,
-        commands: false,
     })
 }
 
@@ -158,6 +158,7 @@ fn notice(done: &str) -> Option<Notice> {
         "added" => "Added. What is missing now is said below.",
         "connected" => "Connected. The first values are being fetched.",
         "disconnected" => "Disconnected. Settings and values are kept.",
+        "asked" => "It is being done.",
         _ => return None,
     };
     Some(Notice { good: true, text: text.into() })
@@ -201,7 +202,9 @@ async fn person_view(
         AuthState::Retrying => Consent::Retrying,
         AuthState::Reauthorize => Consent::Reauthorize,
     };
+    let kept = state == Consent::Reauthorize && snapshot.available;
     let sentence = match (state, &snapshot.status.error) {
+        (Consent::Reauthorize, _) if kept => "A new consent was asked for: connect again.".to_owned(),
         (Consent::AwaitingConsent, _) => "Not connected yet.".to_owned(),
         (Consent::Ok, None) if snapshot.status.last_success.is_some() => "Connected; values arrive.".to_owned(),
         (Consent::Ok, None) => "Connected; nothing was fetched yet.".to_owned(),
@@ -217,11 +220,14 @@ async fn person_view(
         state,
         sentence,
         since: (state != Consent::AwaitingConsent).then(|| when(snapshot.auth.since)),
+        kept,
         reason: snapshot.auth.reason.clone(),
         expires: snapshot.auth.expires.map(when),
         missing_scopes: missing(&member.missing_scopes()),
         last_success: snapshot.status.last_success.map(when),
+        paused: snapshot.status.paused,
         next_fetch: snapshot.status.actions.iter().filter_map(|action| action.next).min().map(when),
+        past: past(&household.store.orders(&member.person).await?, &when),
         quota: snapshot
             .quota
             .as_ref()
@@ -240,6 +246,21 @@ async fn person_view(
     })
 }
 
+/// How far the past was fetched: the order that is being worked on, else the last one.
+fn past(orders: &[Order], when: &impl Fn(DateTime<Utc>) -> String) -> Option<String> {
+    let order = orders.iter().find(|order| order.ended.is_none()).or(orders.last())?;
+    let (first, last) = (order.stretch.first, order.stretch.last);
+    let problem = order.problem.as_ref().map(|problem| format!(" ({problem})")).unwrap_or_default();
+    Some(match (order.ended, order.todo, order.until) {
+        (Some(_), ..) => format!("complete from {first} to {last}{problem}"),
+        (None, None, _) => format!("{first} to {last}: begins soon"),
+        (None, Some(todo), until) => {
+            let until = until.map(|until| format!("; goes on {}{problem}", when(until))).unwrap_or_default();
+            format!("{first} to {last}: {} requests done, {todo} to do{until}", order.done)
+        }
+    })
+}
+
 fn finding(person: &PersonView) -> Option<Finding> {
     let user = &person.user;
     let registered = person.connect_href.is_some();
@@ -249,6 +270,9 @@ fn finding(person: &PersonView) -> Option<Finding> {
         }
         Consent::AwaitingConsent => {
             (format!("{user} is not connected yet."), "That can be done once there is a client id.")
+        }
+        Consent::Reauthorize if person.kept => {
+            (format!("A new consent of {user} was asked for."), "Connect again; the present one is kept until then.")
         }
         Consent::Reauthorize => {
             (format!("The consent of {user} is lost."), "Connect again; settings and values are kept.")
@@ -267,11 +291,14 @@ fn unreadable(person: &Person, why: &str) -> PersonView {
         state: Consent::Retrying,
         sentence: "The file of this person cannot be read.".into(),
         since: None,
+        kept: false,
         reason: Some(why.to_owned()),
         expires: None,
         missing_scopes: Vec::new(),
         last_success: None,
+        paused: false,
         next_fetch: None,
+        past: None,
         quota: None,
         devices: Vec::new(),
         connect_href: None,

@@ -12,7 +12,8 @@ use serde_json::Value as Json;
 
 use crate::world::{PATIENCE, PEOPLE, Program, World};
 
-const COMMANDS: [&str; 8] = ["run", "demo", "simulate", "fetch", "auth", "forget", "manifest", "completions"];
+const COMMANDS: [&str; 9] =
+    ["run", "demo", "simulate", "fetch", "backfill", "auth", "forget", "manifest", "completions"];
 /// A stop is over within this.
 const FAREWELL: Duration = Duration::from_secs(10);
 

@@ -380,6 +380,8 @@ fn the_manifest_and_the_code_agree() {
     let fetch = taken(Verb::Get, "/plugin/fitbit");
     assert_eq!(fetch[..3], ["user", "methods", "force"]);
     assert_eq!(fetch[3..], *KEYWORDS);
+    let command = taken(Verb::Post, "/plugin/fitbit/command");
+    assert!(KEYWORDS.iter().all(|keyword| command.contains(keyword)), "{command:?}");
     let user_settings = taken(Verb::Post, "/plugin/fitbit/userSettings");
     assert!(person_settings().all(|key| user_settings.contains(&key)), "{user_settings:?}");
 }

@@ -71,7 +71,9 @@ impl Fixture {
         Context {
             zone: wanted("zone").parse().unwrap(),
             day: wanted("day").parse().unwrap(),
+            last: text("last").unwrap_or(wanted("today")).parse().unwrap(),
             today: wanted("today").parse().unwrap(),
+            detail: text("detail").map(|detail| detail.parse().unwrap()),
             height: self.expected["context"]["height"].as_f64(),
             night_starts,
         }
@@ -182,6 +184,7 @@ fn flat(reading: &Reading) -> Json {
         ("value", Json::from(&reading.value)),
         ("dateTime", json!(reading.at)),
         ("source", json!(reading.source)),
+        ("resolution", json!(reading.resolution)),
     ] {
         assert!(!object.contains_key(key), "{key:?} stands beside {} as well", reading.metric.key);
         if !value.is_null() {

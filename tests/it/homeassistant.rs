@@ -52,6 +52,8 @@ const OF_A_COMPONENT: &[&str] = &[
     "availability",
     "device_class",
 ];
+const OF_OTHERS: &[&str] =
+    &["event_types", "command_topic", "payload_press", "payload_on", "payload_off", "state_on", "state_off"];
 const OF_A_SENSOR: &[&str] = &["unit_of_measurement", "state_class", "suggested_display_precision", "options"];
 
 /// The largest message that all tested brokers take with room to spare: the embedded one takes 1 MiB, others in the wild
@@ -72,7 +74,11 @@ fn everything(system: System) -> Snapshot {
             _ => Value::Number(36.6),
         };
         let at = "2026-11-20".parse().unwrap();
-        Shown::new(Reading { metric, value, at, source: None, beside: Map::new() }, DateTime::UNIX_EPOCH, system)
+        Shown::new(
+            Reading { metric, value, at, source: None, resolution: None, beside: Map::new() },
+            DateTime::UNIX_EPOCH,
+            system,
+        )
     });
     snapshot.values = shown.collect();
     snapshot.status.days_since_weigh_in = Some(0);
@@ -90,8 +96,8 @@ fn everything(system: System) -> Snapshot {
 }
 
 fn messages(form: Form, system: System) -> Vec<Announcement> {
-    let mut devices = of_person(&topics(), &everything(system));
-    devices.push(of_bridge(&topics(), "http://localhost:9333/plugin/fitbit/page/setup.html"));
+    let mut devices = of_person(&topics(), &everything(system), true);
+    devices.push(of_bridge(&topics(), "http://localhost:9333/plugin/fitbit/page/setup.html", true));
     devices.iter().flat_map(|device| announcements(form, "homeassistant", device)).collect()
 }
 
@@ -147,10 +153,7 @@ fn a_message_has_nothing_that_home_assistant_refuses() {
                 }
                 Form::Component => {
                     assert_eq!(
-                        unknown(
-                            payload,
-                            &[AT_THE_TOP, OF_A_COMPONENT, OF_A_SENSOR, &["event_types", "payload_on", "payload_off"]]
-                        ),
+                        unknown(payload, &[AT_THE_TOP, OF_A_COMPONENT, OF_A_SENSOR, OF_OTHERS]),
                         [""; 0],
                         "{topic}"
                     );
@@ -181,6 +184,8 @@ fn every_metric_has_a_unit_and_classes_that_go_together() {
                 "sensor" => OF_A_SENSOR,
                 "binary_sensor" => &["payload_on", "payload_off"],
                 "event" => &["event_types"],
+                "button" => &["command_topic", "payload_press"],
+                "switch" => &["command_topic", "payload_on", "payload_off", "state_on", "state_off"],
                 other => panic!("{id} is a {other}"),
             };
             assert_eq!(unknown(component, &[AT_THE_TOP, OF_A_COMPONENT, special]), [""; 0], "{id}");
@@ -188,7 +193,8 @@ fn every_metric_has_a_unit_and_classes_that_go_together() {
             let (class, unit, state) = (text("device_class"), text("unit_of_measurement"), text("state_class"));
             assert!(text("default_entity_id").unwrap().starts_with(&format!("{platform}.")), "{id}");
             assert!(text("icon").is_none_or(|icon| icon.starts_with("mdi:")), "{id}");
-            assert!(text("entity_category").is_none_or(|category| category == "diagnostic"), "{id}");
+            let category = if ["button", "switch"].contains(&platform) { "config" } else { "diagnostic" };
+            assert!(text("entity_category").is_none_or(|it| it == category), "{id}");
             if platform != "sensor" {
                 continue;
             }
@@ -236,7 +242,7 @@ fn identifiers_come_of_the_account_and_never_of_a_name() {
     let mut renamed = everything(System::Metric);
     renamed.person = "mother".parse().unwrap();
     let ids = |snapshot: &Snapshot| -> Vec<(String, Vec<String>)> {
-        let devices = of_person(&topics(), snapshot);
+        let devices = of_person(&topics(), snapshot, true);
         let keys = |it: &fitbit2mqtt::sink::mqtt::entities::Device| {
             it.components.iter().map(|component| component.options["unique_id"].to_string()).collect()
         };
@@ -246,7 +252,7 @@ fn identifiers_come_of_the_account_and_never_of_a_name() {
     assert_eq!(ids(&renamed).len(), 3);
     assert_eq!(ids(&snapshot("anna", &[]))[0].0, "fitbit_7f3a91c2");
     renamed.account = None;
-    assert_eq!(of_person(&topics(), &renamed), [], "nobody is announced before the first consent");
+    assert_eq!(of_person(&topics(), &renamed, true), [], "nobody is announced before the first consent");
 }
 
 /// The account of a person of the household, as identifiers have it.
@@ -285,7 +291,7 @@ async fn everything_that_is_announced_stands_at_the_broker() {
     let all = components(announced.iter().map(|(topic, payload)| (topic.as_str(), payload)));
     assert!(all.len() > 100, "{}", all.len());
     for (id, component) in &all {
-        if component["platform"] == "event" {
+        if ["event", "button"].contains(&component["platform"].as_str().unwrap()) {
             continue;
         }
         let state = component["state_topic"].as_str().unwrap();
@@ -297,7 +303,7 @@ async fn everything_that_is_announced_stands_at_the_broker() {
         }
     }
     // Every value there is, is announced.
-    let states: BTreeSet<_> = all.values().map(|component| component["state_topic"].as_str().unwrap()).collect();
+    let states: BTreeSet<_> = all.values().filter_map(|component| component["state_topic"].as_str()).collect();
     for topic in retained.keys().filter(|topic| topic.starts_with("sensors/fitbit/") && topic.split('/').count() == 4) {
         assert!(states.contains(topic.as_str()), "{topic} is not announced");
     }

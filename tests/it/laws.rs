@@ -68,13 +68,18 @@ static TEXTS: &[&str] = &[
 static KEYS: &[&str] = &[
     "activeDuration",
     "activeZoneMinutes",
+    "activities-steps-intraday",
     "baselineTemperatureCelsius",
     "batteryLevel",
     "breathsPerMinute",
     "civilStartTime",
     "count",
     "dailySleepTemperatureDerivations",
+    "data",
+    "dataset",
+    "datasetInterval",
     "date",
+    "dateTime",
     "day",
     "deep",
     "deepSleepStats",
@@ -91,10 +96,12 @@ static KEYS: &[&str] = &[
     "irregularRhythmNotification",
     "isMainSleep",
     "lastSyncTime",
+    "level",
     "levels",
     "mainSleep",
     "metadata",
     "metricsSummary",
+    "minute",
     "minutes",
     "minutesAsleep",
     "minutesInSleepPeriod",
@@ -106,17 +113,24 @@ static KEYS: &[&str] = &[
     "processed",
     "respiratoryRateSleepSummary",
     "resultClassification",
+    "rmssd",
     "sampleTime",
+    "seconds",
+    "shortAwakenings",
+    "shortData",
     "sleep",
     "sleepScore",
+    "stages",
     "stagesSummary",
     "startTime",
     "startUtcOffset",
     "sumInFatBurnHeartZone",
     "sumInPeakHeartZone",
     "summary",
+    "time",
     "type",
     "utcOffset",
+    "value",
     "wake",
     "weight",
     "weightGrams",
@@ -155,7 +169,8 @@ fn keys(row: &Endpoint) -> Vec<&'static str> {
         At::Date(at) | At::Carried(at) | At::Time(at) => vec![*at],
         At::DateAndTime(date, time) => vec![*date, *time],
         At::CivilDate(at) => vec![*at, "year/month/day"],
-        At::Sample(at) => vec![*at, "physicalTime/utcOffset"],
+        At::Sample(at) | At::Sampled(at, _) => vec![*at, "physicalTime/utcOffset"],
+        At::Window => vec!["startTime", "endTime"],
         At::DayAsked => vec![],
     };
     let pointers = moments.into_iter().chain(fields.iter().map(|field| field.value));
@@ -182,7 +197,7 @@ fn contexts() -> impl Strategy<Value = Context> {
     (select(zones), select(nights), select(heights)).prop_map(|(zone, (hour, minute), height)| {
         let today = "2026-11-20".parse().unwrap();
         let night_starts = NaiveTime::from_hms_opt(hour, minute, 0).unwrap();
-        Context { zone, day: today, today, height, night_starts }
+        Context { zone, day: today, last: today, today, detail: None, height, night_starts }
     })
 }
 
@@ -194,10 +209,20 @@ fn where_read(row: &Endpoint, answer: Json) -> Json {
         _ => "",
     };
     Json::Object(
-        [list, "sleep", "activities", "user", "dataPoints", "rollupDataPoints", "pairedDevices"]
-            .iter()
-            .map(|key| ((*key).to_owned(), answer.clone()))
-            .collect(),
+        [
+            list,
+            "sleep",
+            "activities",
+            "user",
+            "dataPoints",
+            "rollupDataPoints",
+            "pairedDevices",
+            "hrv",
+            "activities-steps-intraday",
+        ]
+        .iter()
+        .map(|key| ((*key).to_owned(), answer.clone()))
+        .collect(),
     )
 }
 

@@ -4,6 +4,7 @@
 mod broker;
 mod actions; // interval actions, and people who come and go
 mod bad_input; // what goes wrong, and what it costs
+mod commands; // what is asked over MQTT and by forms, and what comes of it
 mod command_line; // each command, by the real program
 mod examples; // what programmers are shown
 mod files; // configuration, people's files, races, obstacles

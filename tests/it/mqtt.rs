@@ -31,7 +31,8 @@ pub async fn store() -> (tempfile::TempDir, Store) {
 pub fn snapshot(person: &str, values: &[(&str, f64)]) -> Snapshot {
     let shown = |(key, number): &(&str, f64)| {
         let (metric, at) = (find(key).unwrap(), "2026-11-19".parse().unwrap());
-        let reading = Reading { metric, value: Value::Number(*number), at, source: None, beside: Map::new() };
+        let value = Value::Number(*number);
+        let reading = Reading { metric, value, at, source: None, beside: Map::new(), resolution: None };
         Shown::new(reading, DateTime::UNIX_EPOCH, System::Metric)
     };
     Snapshot {
@@ -53,6 +54,7 @@ pub fn snapshot(person: &str, values: &[(&str, f64)]) -> Snapshot {
             last_failure: None,
             error: None,
             days_since_weigh_in: None,
+            paused: false,
             actions: Vec::new(),
         },
         quota: None,

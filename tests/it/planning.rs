@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use chrono::{NaiveDate, TimeDelta};
-use fitbit2mqtt::plan::{Ask, Known, Plan, Wanted, plan};
+use fitbit2mqtt::plan::{Ask, Coverage, Intraday, Known, Plan, Probe, Wanted, plan};
+use fitbit2mqtt::reading::Resolution;
 use fitbit2mqtt::upstream::endpoint::{Endpoint, Span};
 use fitbit2mqtt::upstream::fitbit::FITBIT;
 use proptest::prelude::*;
@@ -21,12 +22,28 @@ pub fn day(text: &str) -> NaiveDate {
 
 /// A person who granted everything and whose profile was read this morning.
 fn known() -> Known {
-    Known { today: day(TODAY), scopes: None, once_a_day: false, user_id: Some("26FWFL".into()) }
+    fresh(Some("26FWFL"))
+}
+
+/// A person who granted everything, whose profile was read this morning, and of whom nothing else was asked yet.
+pub fn fresh(user_id: Option<&str>) -> Known {
+    Known {
+        now: "2026-11-20T15:00:00Z".parse().expect("a time"),
+        zone: chrono_tz::Europe::Amsterdam,
+        today: day(TODAY),
+        scopes: None,
+        once_a_day: false,
+        user_id: user_id.map(str::to_owned),
+        coverage: Coverage::default(),
+        probe: Probe::Unseen,
+        full_fetch_every: TimeDelta::hours(6),
+        intraday: Intraday { metrics: Vec::new(), detail: Resolution::MINUTE },
+    }
 }
 
 /// What a request with this query wants; `methods` is a comma-separated list.
 pub fn wanted(query: Query) -> Wanted {
-    let mut wanted = Wanted::default();
+    let mut wanted = Wanted { force: query.iter().any(|(key, _)| *key == "methods"), ..Wanted::default() };
     for (key, value) in query {
         match *key {
             "methods" => wanted.methods = value.split(',').map(str::to_owned).collect(),

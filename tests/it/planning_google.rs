@@ -8,13 +8,13 @@ use fitbit2mqtt::upstream::endpoint::{Span, Verb};
 use fitbit2mqtt::upstream::google_health::GOOGLE_HEALTH;
 use serde_json::{Value as Json, json};
 
-use crate::planning::{Query, day, wanted};
+use crate::planning::{Query, day, fresh, wanted};
 
 const TODAY: &str = "2026-11-20";
 
 /// A person who granted everything and whose settings were read this morning.
 fn known() -> Known {
-    Known { today: day(TODAY), scopes: None, once_a_day: false, user_id: None }
+    fresh(None)
 }
 
 fn planned(query: Query) -> Plan {

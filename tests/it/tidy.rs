@@ -18,13 +18,14 @@ const ROOMS: &[&[&str]] = &[
     &["bridge"],
     &["simulator", "broker"],
     &["web"],
-    &["schedule", "sink"],
+    &["schedule", "backfill", "sink"],
     &["fetch"],
     &["oauth"],
     &["household"],
     &["quota"],
     &["store", "plugindata"],
     &["config"],
+    &["command"],
     &["plan"],
     &["upstream"],
     &["event"],
@@ -57,10 +58,12 @@ const RESERVED: &[(&str, &[&str])] = &[
 /// Files that decide and do nothing.
 const PURE: &[&str] = &[
     "src/metric.rs",
+    "src/metric/",
     "src/reading.rs",
     "src/snapshot.rs",
     "src/event.rs",
-    "src/plan.rs",
+    "src/plan/",
+    "src/command.rs",
     "src/upstream/endpoint.rs",
     "src/upstream/decode.rs",
     "src/upstream/fitbit/",
@@ -86,8 +89,7 @@ const DOING: &[&str] = &[
 ];
 
 /// Files above the limit of lines, and why.
-const LONG: &[(&str, &str)] =
-    &[("src/plan.rs", "one decision, from names to requests, whose parts are of use to nobody else")];
+const LONG: &[(&str, &str)] = &[];
 const MOST_LINES: usize = 400;
 
 fn root() -> &'static Path {

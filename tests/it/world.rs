@@ -35,6 +35,8 @@ pub struct World {
     pub cloud: Arc<Simulator>,
     pub cloud_url: String,
     pub broker: Mosquitto,
+    /// Where this is not 0, requests are made in the background.
+    pub backfill_days: u16,
     /// More lines of configuration.
     pub more: String,
     pub http: reqwest::Client,
@@ -87,6 +89,7 @@ impl World {
             cloud,
             cloud_url,
             broker,
+            backfill_days: 0,
             more: String::new(),
             http,
             bridge: None,
@@ -173,8 +176,9 @@ impl World {
     /// The configuration file's text; `listen` is where the entry points are.
     pub fn configuration(&self, listen: &str) -> String {
         format!(
-            "data_dir = {:?}\nhttp.listen = {listen:?}\nmqtt.url = \"mqtt://127.0.0.1:{}\"\n{}\n{}",
+            "data_dir = {:?}\nhistory.backfill_days = {}\nhttp.listen = {listen:?}\nmqtt.url = \"mqtt://127.0.0.1:{}\"\n{}\n{}",
             self.data_dir(),
+            self.backfill_days,
             self.broker.plain,
             self.more,
             self.cloud.configuration(&self.cloud_url),

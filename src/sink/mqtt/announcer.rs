@@ -48,7 +48,7 @@ impl Inner {
                 return Ok(());
             }
             moved.iter().try_for_each(|topic| say(topic).map(drop))?;
-            if !self.client.acknowledged(&moved, PATIENCE).await {
+            if !self.acknowledged(&moved).await {
                 return Ok(());
             }
             tokio::time::sleep(QUIET).await;
@@ -56,7 +56,7 @@ impl Inner {
         let changes = changes(&known, &self.people.lock().await.wanted);
         self.client.outbox(|outbox| changes.cleared.iter().try_for_each(|topic| outbox.retire(topic)))?;
         if !moved.is_empty() {
-            self.client.acknowledged(&changes.cleared, PATIENCE).await;
+            self.acknowledged(&changes.cleared).await;
         }
         {
             let people = self.people.lock().await;
@@ -93,12 +93,24 @@ impl Inner {
             self.client.outbox(|outbox| outbox.send(&entity.topic, removal.to_string().into_bytes()))?;
         }
         let topics: Vec<_> = changes.removed.iter().map(|(entity, _)| entity.topic.clone()).collect();
-        if self.client.acknowledged(&topics, PATIENCE).await {
+        if self.acknowledged(&topics).await {
             for (entity, _) in &changes.removed {
                 self.store.forget_announced(&entity.topic, &entity.component).await?;
             }
         }
         Ok(())
+    }
+
+    /// Waits until the broker has these topics and the messages under them; `false`: it took too long.
+    async fn acknowledged(&self, topics: &[String]) -> bool {
+        let mut progress = self.client.progress();
+        let all = async {
+            while self.client.outbox(|outbox| outbox.is_under_way(topics)) {
+                // The sender lives as long as the client.
+                let _ = progress.changed().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, all).await.is_ok()
     }
 }
 
@@ -137,10 +149,10 @@ pub(super) async fn welcome(inner: Weak<Inner>, mut births: mpsc::Receiver<Messa
         while births.try_recv().is_ok() {}
         let Some(inner) = inner.upgrade() else { return };
         log::debug!("Home Assistant has started: everything is announced once more");
-        inner.client.outbox(|outbox| outbox.repeat(Turn::Discovery));
+        inner.client.outbox(|outbox| outbox.repeat(|_, turn| turn == Turn::Discovery));
         if !inner.retain {
             tokio::time::sleep(QUIET).await;
-            inner.client.outbox(|outbox| outbox.repeat(Turn::Value));
+            inner.client.outbox(|outbox| outbox.repeat(|_, turn| turn == Turn::Value));
         }
     }
 }

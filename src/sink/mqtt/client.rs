@@ -175,18 +175,6 @@ impl Client {
         Ok(())
     }
 
-    /// Waits until the broker has acknowledged these topics and the messages under them; `false`: it took longer.
-    pub(super) async fn acknowledged(&self, topics: &[String], limit: Duration) -> bool {
-        let mut progress = self.shared.progress.subscribe();
-        let all = async {
-            while self.shared.state().outbox.is_under_way(topics) {
-                // The sender lives in `shared`, so this cannot fail.
-                let _ = progress.changed().await;
-            }
-        };
-        tokio::time::timeout(limit, all).await.is_ok()
-    }
-
     /// Sends what is left and `offline`, waits for the broker to have it but not longer than the limit, and leaves.
     pub(super) async fn stop(&self, limit: Duration) {
         if *self.shared.connected.borrow() {

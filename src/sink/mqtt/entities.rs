@@ -31,8 +31,9 @@ pub struct Component {
     pub options: Map<String, Json>,
 }
 
-/// The devices of a person, none before the first consent: their own, and one for each tracker and scale.
-pub fn of_person(topics: &Topics, snapshot: &Snapshot) -> Vec<Device> {
+/// The devices of a person, none before the first consent: their own, with buttons where `commands` are taken, and one
+/// for each tracker and scale.
+pub fn of_person(topics: &Topics, snapshot: &Snapshot, commands: bool) -> Vec<Device> {
     let Some(account) = &snapshot.account else { return Vec::new() };
     let id = format!("fitbit_{}", identifier(account));
     let person = &snapshot.person;
@@ -40,9 +41,10 @@ pub fn of_person(topics: &Topics, snapshot: &Snapshot) -> Vec<Device> {
     let (status, auth) = (topics.status(person), topics.auth(person));
     let availability = vec![topics.bridge_status(), topics.availability(person)];
     // What tells why a person is unavailable has to be available then.
-    let always = json!([{"topic": topics.bridge_status()}]);
+    let alive = topics.bridge_status();
+    let always = json!([{"topic": alive}]);
 
-    let mut maker = Maker { device: &id, object: &object, components: Vec::new() };
+    let mut maker = Maker { device: &id, object: &object, alive: &alive, components: Vec::new() };
     for shown in &snapshot.values {
         maker.metric(topics, snapshot, shown.metric, shown.unit);
     }
@@ -107,6 +109,20 @@ pub fn of_person(topics: &Topics, snapshot: &Snapshot) -> Vec<Device> {
             }),
         );
     }
+    if commands {
+        maker.buttons(&topics.command(Some(person)), &OF_A_PERSON);
+        maker.add(
+            "switch",
+            "automatic",
+            "Fetch by itself",
+            json!({
+                "state_topic": status, "value_template": "{{ 'OFF' if value_json.paused else 'ON' }}",
+                "state_on": "ON", "state_off": "OFF", "command_topic": topics.command(Some(person)),
+                "payload_on": "resume", "payload_off": "pause", "icon": "mdi:autorenew",
+                "entity_category": "config", "availability": always,
+            }),
+        );
+    }
     let components = maker.components;
 
     let description = json!({
@@ -120,11 +136,11 @@ pub fn of_person(topics: &Topics, snapshot: &Snapshot) -> Vec<Device> {
     devices
 }
 
-/// The bridge's own device; `page` is the address of the setup page.
-pub fn of_bridge(topics: &Topics, page: &str) -> Device {
+/// The bridge's own device, with buttons where `commands` are taken; `page` is the address of the setup page.
+pub fn of_bridge(topics: &Topics, page: &str, commands: bool) -> Device {
     let id = topics.bridge_identifier();
     let (status, info) = (topics.bridge_status(), topics.bridge_info());
-    let mut maker = Maker { device: &id, object: &id, components: Vec::new() };
+    let mut maker = Maker { device: &id, object: &id, alive: &status, components: Vec::new() };
     maker.add(
         "binary_sensor",
         "status",
@@ -153,6 +169,9 @@ pub fn of_bridge(topics: &Topics, page: &str) -> Device {
             "device_class": "timestamp", "entity_category": "diagnostic", "availability": alive,
         }),
     );
+    if commands {
+        maker.buttons(&topics.command(None), &OF_THE_BRIDGE);
+    }
     let components = maker.components;
     let description = json!({
         "identifiers": [id], "name": "fitbit2mqtt", "manufacturer": "fitbit2mqtt", "model": "Bridge",
@@ -168,7 +187,8 @@ fn tracker(topics: &Topics, snapshot: &Snapshot, device: &snapshot::Device, pare
     let id = format!("{parent}_{}", identifier(&device.id));
     let object = format!("{object}_{}", entity_name(&device.name));
     let topic = topics.device(person, &device.id);
-    let mut maker = Maker { device: &id, object: &object, components: Vec::new() };
+    let alive = topics.bridge_status();
+    let mut maker = Maker { device: &id, object: &object, alive: &alive, components: Vec::new() };
     if device.battery_level.is_some() {
         maker.add(
             "sensor",
@@ -212,7 +232,7 @@ fn tracker(topics: &Topics, snapshot: &Snapshot, device: &snapshot::Device, pare
     let description = json!({
         "identifiers": [id], "name": format!("{} ({person})", device.name), "model": device.name, "via_device": parent,
     });
-    let availability = vec![topics.bridge_status(), topics.availability(person)];
+    let availability = vec![alive.clone(), topics.availability(person)];
     Device { id, description, availability, components }
 }
 
@@ -225,11 +245,27 @@ const EVENTS: [(EventKind, &str, &str); 5] = [
     (EventKind::TrackerBatteryLow, "Tracker battery low", "mdi:battery-alert"),
 ];
 
+/// A command as a button: its name, that of the button, icon, and whether it is shown unless somebody asks for it.
+type Button = (&'static str, &'static str, &'static str, bool);
+
+const OF_A_PERSON: [Button; 4] = [
+    ("fetch", "Fetch now", "mdi:cloud-download", true),
+    ("backfill", "Fetch the past", "mdi:history", false),
+    ("republish", "Publish again", "mdi:publish", false),
+    ("reauthorize", "Ask for a new consent", "mdi:shield-refresh", false),
+];
+const OF_THE_BRIDGE: [Button; 2] = [
+    ("republish", "Publish everything again", "mdi:publish", true),
+    ("reload", "Look for people", "mdi:account-search", true),
+];
+
 /// Makes the components of one device.
 struct Maker<'d> {
     device: &'d str,
     /// What names of entities begin with.
     object: &'d str,
+    /// Says whether the bridge is there.
+    alive: &'d str,
     components: Vec<Component>,
 }
 
@@ -261,6 +297,17 @@ impl Maker<'_> {
                 "enabled_by_default": (!entity.enabled).then_some(false),
             }),
         );
+    }
+
+    fn buttons(&mut self, topic: &str, buttons: &[Button]) {
+        for (command, name, icon, shown) in buttons {
+            let options = json!({
+                "command_topic": topic, "payload_press": command, "icon": icon, "entity_category": "config",
+                "enabled_by_default": (!shown).then_some(false),
+                "availability": [{"topic": self.alive}],
+            });
+            self.add("button", command, name, options);
+        }
     }
 
     /// Adds a component; options that are null are left out.

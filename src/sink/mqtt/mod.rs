@@ -98,7 +98,9 @@ impl Mqtt {
         let homeassistant = settings.homeassistant.clone();
         let client = Client::new(Options { settings, address, tls, will });
         let mut people = People::default();
-        let own = homeassistant.as_ref().map(|homeassistant| entities::of_bridge(&topics, &homeassistant.page));
+        let own = homeassistant
+            .as_ref()
+            .map(|homeassistant| entities::of_bridge(&topics, &homeassistant.page, homeassistant.commands));
         let announce = Arc::default();
         let mut inner = Inner { topics, retain, client, store, homeassistant, announce, people: Default::default() };
         inner.want(&mut people, None, own.as_slice());
@@ -167,6 +169,43 @@ impl Mqtt {
     /// that leaves 1024 messages unread misses the next.
     pub fn subscribe(&self, filters: &[&str]) -> Result<mpsc::Receiver<Message>> {
         self.inner.client.subscribe(filters.iter().map(|filter| (*filter).to_owned()).collect())
+    }
+
+    /// Sends everything of a person once more, or everything there is.
+    pub fn repeat(&self, of: Option<&Person>) {
+        let topics = &self.inner.topics;
+        let theirs = |topic: &str, _| of.is_none_or(|person| topics.belongs_to(person, topic));
+        self.inner.client.outbox(|outbox| outbox.repeat(theirs));
+    }
+
+    /// The commands that come in from now on, until the receiver is dropped: to whom, and what was said. What is
+    /// retained was meant for another time, and is none.
+    pub fn commands(&self, most_bytes: usize) -> Result<mpsc::Receiver<(Option<Person>, Vec<u8>)>> {
+        let mut messages = self.inner.client.subscribe(self.inner.topics.commands().to_vec())?;
+        let (sender, commands) = mpsc::channel(1);
+        let topics = self.inner.topics.clone();
+        tokio::spawn(async move {
+            while let Some(Message { topic, payload, retain }) = messages.recv().await {
+                let ignored = match topics.addressee(&topic) {
+                    // This is how a retained command is cleared.
+                    _ if payload.is_empty() => continue,
+                    None => "nobody has such a name".to_owned(),
+                    Some(_) if retain => "it is retained; publish commands without the retain flag".to_owned(),
+                    Some(_) if payload.len() > most_bytes => format!("it has more than {most_bytes} bytes"),
+                    Some(to) => match sender.send((to, payload)).await {
+                        Ok(()) => continue,
+                        Err(_) => return,
+                    },
+                };
+                log::warn!("a command on {topic} is ignored: {ignored}");
+            }
+        });
+        Ok(commands)
+    }
+
+    /// Tells what came of a command to a person, or to the bridge.
+    pub fn result(&self, of: Option<&Person>, result: &Json) -> Result<()> {
+        self.send(&self.inner.topics.result(of), result.to_string())
     }
 
     /// Whether the broker has accepted us and is there.
@@ -245,7 +284,8 @@ impl Sink for Mqtt {
             }
             refused
         });
-        inner.want(&mut people, Some(person), &entities::of_person(&inner.topics, snapshot));
+        let commands = inner.homeassistant.as_ref().is_some_and(|homeassistant| homeassistant.commands);
+        inner.want(&mut people, Some(person), &entities::of_person(&inner.topics, snapshot, commands));
         inner.tell(&mut people, snapshot).await?;
         match refused.into_iter().next() {
             Some(error) => Err(error),

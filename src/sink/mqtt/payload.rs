@@ -86,8 +86,8 @@ mod tests {
     use crate::snapshot::{Auth, AuthState, Device, NextAction, Quota, Shown, Status};
 
     fn shown(key: &str, value: Value, at: &str) -> Shown {
-        let reading =
-            Reading { metric: find(key).unwrap(), value, at: at.parse().unwrap(), source: None, beside: Map::new() };
+        let (metric, at) = (find(key).unwrap(), at.parse().unwrap());
+        let reading = Reading { metric, value, at, source: None, beside: Map::new(), resolution: None };
         Shown::new(reading, DateTime::UNIX_EPOCH, System::Metric)
     }
 
@@ -117,6 +117,7 @@ mod tests {
                 last_failure: None,
                 error: None,
                 days_since_weigh_in: Some(1),
+                paused: false,
                 actions: vec![NextAction { representing: "sensors/fitbit/anna".into(), next: None }],
             },
             quota: Some(Quota { limit: 150, remaining: 148, reset: DateTime::UNIX_EPOCH, calls: Map::new() }),

@@ -55,6 +55,8 @@ pub struct HomeAssistant {
     pub status_topic: String,
     /// The address of the setup page.
     pub page: String,
+    /// Whether commands are taken.
+    pub commands: bool,
 }
 
 impl Settings {

@@ -94,6 +94,37 @@ impl Topics {
         identifier(&self.bridge)
     }
 
+    /// Where commands come in: to the bridge, and to everyone.
+    pub fn commands(&self) -> [String; 2] {
+        [format!("{}/bridge/command", self.bridge), format!("{}/user/+/command", self.bridge)]
+    }
+
+    /// Where commands to a person, or to the bridge, are said.
+    pub fn command(&self, to: Option<&Person>) -> String {
+        match to {
+            Some(person) => self.of_person(person, "command"),
+            None => format!("{}/bridge/command", self.bridge),
+        }
+    }
+
+    /// To whom a command under this topic is said: a person, or the bridge (`Some(None)`). `None`: to nobody who could
+    /// exist.
+    pub fn addressee(&self, topic: &str) -> Option<Option<Person>> {
+        let place = topic.strip_prefix(&self.bridge)?.strip_prefix('/')?.strip_suffix("/command")?;
+        match place.strip_prefix("user/") {
+            Some(name) => Some(Some(name.parse().ok()?)),
+            None => (place == "bridge").then_some(None),
+        }
+    }
+
+    /// What came of a command to a person, or to the bridge.
+    pub fn result(&self, of: Option<&Person>) -> String {
+        match of {
+            Some(person) => self.of_person(person, "result"),
+            None => format!("{}/bridge/result", self.bridge),
+        }
+    }
+
     /// Whether `topic` is about this person.
     pub fn belongs_to(&self, person: &Person, topic: &str) -> bool {
         let values = self.values(person);
@@ -187,6 +218,19 @@ mod tests {
         assert_eq!(topics.status(&anna), "fitbit2mqtt/user/anna/status");
         assert_eq!(topics.quota(&anna), "fitbit2mqtt/user/anna/quota");
         assert_eq!(topics.device(&anna, "2071"), "fitbit2mqtt/user/anna/device/2071");
+        assert_eq!(topics.commands(), ["fitbit2mqtt/bridge/command", "fitbit2mqtt/user/+/command"]);
+        assert_eq!(topics.result(Some(&anna)), "fitbit2mqtt/user/anna/result");
+        assert_eq!(topics.result(None), "fitbit2mqtt/bridge/result");
+    }
+
+    #[test]
+    fn a_command_is_said_to_a_person_or_to_the_bridge() {
+        let topics = topics();
+        assert_eq!(topics.addressee("fitbit2mqtt/user/anna/command"), Some(Some("anna".parse().unwrap())));
+        assert_eq!(topics.addressee("fitbit2mqtt/bridge/command"), Some(None));
+        for nobody in ["fitbit2mqtt/user/../command", "fitbit2mqtt/user/a b/command", "fitbit2mqtt/user//command"] {
+            assert_eq!(topics.addressee(nobody), None, "{nobody}");
+        }
     }
 
     #[test]

@@ -1,25 +1,77 @@
--- Times are Unix seconds (UTC) unless a column says otherwise; the SQL is what SQLite and PostgreSQL both take.
+-- Times are Unix seconds (UTC) unless a column says otherwise; the SQL is what SQLite and PostgreSQL both take, but for
+-- WITHOUT ROWID, which is taken out for PostgreSQL.
 
 CREATE TABLE setting (
     key   TEXT PRIMARY KEY,
     value TEXT NOT NULL
 );
 
--- Readings are in metric units. `day` is the person's civil date, `instant` the Unix second of a sample
--- (the smallest BIGINT for a value of a whole day), `measured` the moment as it is published.
+-- Values of a day, a night or an event, in metric units. `day` is the person's civil date, `instant` the Unix second of
+-- an event (the smallest BIGINT for a value of a whole day), `measured` the moment as it is published, `asked` the Unix
+-- millisecond of the question it answered. `place` tells apart events that began in the same second.
 CREATE TABLE reading (
     person   TEXT NOT NULL,
     metric   TEXT NOT NULL,
     day      TEXT NOT NULL,
     instant  BIGINT NOT NULL,
+    place    BIGINT NOT NULL,
     measured TEXT NOT NULL,
     number   DOUBLE PRECISION,
     text     TEXT,
     source   TEXT,
     beside   TEXT NOT NULL,
+    asked    BIGINT NOT NULL,
     fetched  BIGINT NOT NULL,
     revision BIGINT NOT NULL,
-    PRIMARY KEY (person, metric, day, instant)
+    PRIMARY KEY (person, metric, day, instant, place)
+) WITHOUT ROWID;
+
+CREATE INDEX reading_by_day ON reading (person, day, instant, metric, place);
+
+-- What samples have in common, told once: whose they are and how far apart (seconds) …
+CREATE TABLE series (
+    id         BIGINT PRIMARY KEY,
+    person     TEXT NOT NULL,
+    metric     TEXT NOT NULL,
+    resolution BIGINT NOT NULL,
+    UNIQUE (person, metric, resolution)
+);
+
+-- … and the device they came from and the person's offset, in seconds east of UTC.
+CREATE TABLE origin (
+    id     BIGINT PRIMARY KEY,
+    east   BIGINT NOT NULL,
+    source TEXT
+);
+
+-- Samples: a number at an instant. There are millions, so the row is as small as it can be: with its key as the tree it
+-- stands in, small numbers instead of words, and one time, that of the question it answered.
+CREATE TABLE sample (
+    series   BIGINT NOT NULL,
+    instant  BIGINT NOT NULL,
+    number   DOUBLE PRECISION NOT NULL,
+    origin   BIGINT NOT NULL,
+    asked    BIGINT NOT NULL,
+    revision BIGINT NOT NULL,
+    beside   TEXT,
+    PRIMARY KEY (series, instant)
+) WITHOUT ROWID;
+
+-- When (Unix milliseconds) an endpoint was last asked successfully about a civil day of a person.
+CREATE TABLE coverage (
+    person   TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    day      TEXT NOT NULL,
+    asked    BIGINT NOT NULL,
+    PRIMARY KEY (person, provider, endpoint, day)
+) WITHOUT ROWID;
+
+-- Work that one process does at a time.
+CREATE TABLE lease (
+    name   TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until  BIGINT NOT NULL
 );
 
 CREATE TABLE auth (
@@ -35,7 +87,8 @@ CREATE TABLE profile (
     person  TEXT PRIMARY KEY,
     fetched BIGINT NOT NULL,
     zone    TEXT,
-    name    TEXT
+    name    TEXT,
+    since   TEXT
 );
 
 CREATE TABLE status (
@@ -76,6 +129,30 @@ CREATE TABLE action (
     representing TEXT,
     next         BIGINT,
     PRIMARY KEY (person, url)
+);
+
+-- What was asked for by command until it is withdrawn: `paused`, `reauthorize`.
+CREATE TABLE wish (
+    person TEXT NOT NULL,
+    wish   TEXT NOT NULL,
+    since  BIGINT NOT NULL,
+    PRIMARY KEY (person, wish)
+);
+
+-- Stretches of the past that are to be complete, and how far each has come.
+CREATE TABLE backfill (
+    person  TEXT NOT NULL,
+    first   TEXT NOT NULL,
+    last    TEXT NOT NULL,
+    metrics TEXT NOT NULL,
+    own     BIGINT NOT NULL,
+    began   BIGINT NOT NULL,
+    done    BIGINT NOT NULL,
+    todo    BIGINT,
+    until   BIGINT,
+    problem TEXT,
+    ended   BIGINT,
+    PRIMARY KEY (person, first, last, metrics)
 );
 
 CREATE TABLE consent (

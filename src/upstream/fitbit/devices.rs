@@ -53,7 +53,8 @@ pub fn profile(body: &Json, context: &Context) -> Result<Decoded, Failure> {
         return Err(Failure::Malformed("profile: the answer has no user".into()));
     };
     let text = |key: &str| user.get(key).and_then(Json::as_str).map(str::to_owned);
-    decoded.profile = Some(Profile { zone: text("timezone"), name: text("displayName") });
+    let since = text("memberSince").and_then(|date| date.parse().ok());
+    decoded.profile = Some(Profile { zone: text("timezone"), name: text("displayName"), since });
     match user.get("height").map_or(Ok(None), |found| decode::number(found, Unit::Centimetre)) {
         Ok(Some(height)) if height > 0.0 => {
             decoded.readings.extend(decode::reading("height", Value::Number(height), Moment::Date(context.today)));

@@ -2,9 +2,13 @@
 //! metric stands in its answer. Sources: the Web API reference (paths, scopes, ranges), recordings published by
 //! Fitbit.NET, fitbit-web-api and fitbit-grafana (shapes).
 
-use super::{devices, sleep, workouts};
+use serde_json::Value as Json;
+
+use super::{devices, intraday, sleep, workouts};
 use crate::metric::Group;
-use crate::upstream::endpoint::{At, Decode, Endpoint, Field, Read, Span, number, row};
+use crate::reading::Resolution;
+use crate::upstream::Failure;
+use crate::upstream::endpoint::{At, Context, Decode, Decoded, Endpoint, Field, Read, Span, number, row};
 use crate::upstream::night;
 
 /// Every endpoint.
@@ -12,21 +16,21 @@ use crate::upstream::night;
 pub static ENDPOINTS: &[Endpoint] = &[
     // Devices first: what follows depends on when they last synced.
     row("devices", "/1/user/-/devices.json", "settings", Span::Once, 1, Some(Group::Devices),
-        Decode::Own { gives: &["tracker-battery", "tracker-last-sync"], decode: devices::devices }),
+        Decode::Own { gives: &["tracker-battery", "tracker-last-sync"], decode: devices::devices }).account(),
 
     // The profile carries the time zone in which everything else is read.
     row("profile", "/1/user/-/profile.json", "profile", Span::OnceADay, 1, Some(Group::Body),
-        Decode::Own { gives: &["height"], decode: devices::profile }),
+        Decode::Own { gives: &["height"], decode: devices::profile }).account(),
 
     // Body. The logs hold what was measured and when; the series fill gaps with older values, so they are asked by name only.
     row("body/log/weight", "/1/user/-/body/log/weight/date/{start}/{end}.json", "weight", Span::Range(31), 30, Some(Group::Body),
         Decode::Entries { list: "/weight", at: At::DateAndTime("/date", "/time"), source: Some("/source"), fields: &[
-            number("body-weight", "/weight"), number("bmi", "/bmi"), number("body-fat", "/fat")] }),
+            number("body-weight", "/weight"), number("bmi", "/bmi"), number("body-fat", "/fat")] }).elsewhere(30),
     row("body/log/fat", "/1/user/-/body/log/fat/date/{start}/{end}.json", "weight", Span::Range(30), 30, Some(Group::Body),
-        Decode::Entries { list: "/fat", at: At::DateAndTime("/date", "/time"), source: Some("/source"), fields: &[number("body-fat", "/fat")] }),
-    row("body/weight", "/1/user/-/body/weight/date/{start}/{end}.json", "weight", Span::Range(30), 30, None, carried("/body-weight", &[number("body-weight", "/value")])),
-    row("body/fat",    "/1/user/-/body/fat/date/{start}/{end}.json",    "weight", Span::Range(30), 30, None, carried("/body-fat",    &[number("body-fat", "/value")])),
-    row("body/bmi",    "/1/user/-/body/bmi/date/{start}/{end}.json",    "weight", Span::Range(30), 30, None, carried("/body-bmi",    &[number("bmi", "/value")])),
+        Decode::Entries { list: "/fat", at: At::DateAndTime("/date", "/time"), source: Some("/source"), fields: &[number("body-fat", "/fat")] }).elsewhere(30),
+    row("body/weight", "/1/user/-/body/weight/date/{start}/{end}.json", "weight", Span::Range(30), 30, None, carried("/body-weight", &[number("body-weight", "/value")])).elsewhere(30),
+    row("body/fat",    "/1/user/-/body/fat/date/{start}/{end}.json",    "weight", Span::Range(30), 30, None, carried("/body-fat",    &[number("body-fat", "/value")])).elsewhere(30),
+    row("body/bmi",    "/1/user/-/body/bmi/date/{start}/{end}.json",    "weight", Span::Range(30), 30, None, carried("/body-bmi",    &[number("bmi", "/value")])).elsewhere(30),
 
     // Activity. The daily summary gives everything about one day in one request; the series give one thing for up to
     // 1095 days. They are alternatives: the plan takes the cheaper.
@@ -100,28 +104,29 @@ pub static ENDPOINTS: &[Endpoint] = &[
     row("temp/skin", "/1/user/-/temp/skin/date/{start}/{end}.json", "temperature", Span::Range(30), 30, Some(Group::Temperature),
         Decode::Entries { list: "/tempSkin", at: At::Date("/dateTime"), source: Some("/logType"), fields: &[number("skin-temperature-variation", "/value/nightlyRelative")] }),
     row("temp/core", "/1/user/-/temp/core/date/{start}/{end}.json", "temperature", Span::Range(30), 30, Some(Group::Temperature),
-        Decode::Entries { list: "/tempCore", at: At::Time("/dateTime"), source: None, fields: &[number("core-temperature", "/value")] }),
+        Decode::Entries { list: "/tempCore", at: At::Time("/dateTime"), source: None, fields: &[number("core-temperature", "/value")] }).elsewhere(30),
 
     row("cardioscore", "/1/user/-/cardioscore/date/{start}/{end}.json", "cardio_fitness", Span::Range(30), 30, Some(Group::Fitness),
         series("/cardioScore", &[Field { metric: "vo2-max", value: "/value/vo2Max", read: Read::Midpoint, beside: &[] }])),
 
-    row("sleep", "/1.2/user/-/sleep/date/{start}/{end}.json", "sleep", Span::Range(100), 7, Some(Group::Sleep),
+    // With the day before, for an evening that ended before midnight belongs to the night after it; so 99 of 100 days.
+    row("sleep", "/1.2/user/-/sleep/date/{before}/{end}.json", "sleep", Span::Range(99), 7, Some(Group::Sleep),
         Decode::Own { gives: night::GIVES, decode: sleep::sleep }),
-    row("sleep/goal", "/1.2/user/-/sleep/goal.json", "sleep", Span::Once, 1, None, Decode::Nothing),
+    row("sleep/goal", "/1.2/user/-/sleep/goal.json", "sleep", Span::Once, 1, None, Decode::Nothing).account(),
 
     row("foods/log/caloriesIn", "/1/user/-/foods/log/caloriesIn/date/{start}/{end}.json", "nutrition", Span::Range(1095), 30, Some(Group::Nutrition),
-        series("/foods-log-caloriesIn", &[number("calories-in", "/value")])),
+        series("/foods-log-caloriesIn", &[number("calories-in", "/value")])).elsewhere(7),
     row("foods/log/water", "/1/user/-/foods/log/water/date/{start}/{end}.json", "nutrition", Span::Range(1095), 30, Some(Group::Nutrition),
-        series("/foods-log-water", &[number("water", "/value")])),
+        series("/foods-log-water", &[number("water", "/value")])).elsewhere(7),
     row("foods/log/date", "/1/user/-/foods/log/date/{date}.json", "nutrition", Span::Day, 1, None,
-        Decode::Entries { list: "/summary", at: At::DayAsked, source: None, fields: &[number("calories-in", "/calories"), number("water", "/water")] }),
+        Decode::Entries { list: "/summary", at: At::DayAsked, source: None, fields: &[number("calories-in", "/calories"), number("water", "/water")] }).elsewhere(7),
     row("foods/log/water/date", "/1/user/-/foods/log/water/date/{date}.json", "nutrition", Span::Day, 1, None,
-        Decode::Entries { list: "/summary", at: At::DayAsked, source: None, fields: &[number("water", "/water")] }),
-    row("foods/log/goal", "/1/user/-/foods/log/goal.json", "nutrition", Span::Once, 1, None, Decode::Nothing),
-    row("foods/log/water/goal", "/1/user/-/foods/log/water/goal.json", "nutrition", Span::Once, 1, None, Decode::Nothing),
+        Decode::Entries { list: "/summary", at: At::DayAsked, source: None, fields: &[number("water", "/water")] }).elsewhere(7),
+    row("foods/log/goal", "/1/user/-/foods/log/goal.json", "nutrition", Span::Once, 1, None, Decode::Nothing).account(),
+    row("foods/log/water/goal", "/1/user/-/foods/log/water/goal.json", "nutrition", Span::Once, 1, None, Decode::Nothing).account(),
 
     row("activities/list", "/1/user/-/activities/list.json", "activity", Span::List(100), 30, Some(Group::Workouts),
-        Decode::Own { gives: &["last-workout"], decode: workouts::workouts }),
+        Decode::Own { gives: &["last-workout"], decode: workouts::workouts }).elsewhere(7),
 
     row("ecg/list", "/1/user/-/ecg/list.json?beforeDate={after}&sort=desc&offset=0&limit=1", "electrocardiogram", Span::Newest(1), 1, Some(Group::Rhythm),
         Decode::Entries { list: "/ecgReadings", at: At::Time("/startTime"), source: Some("/deviceName"), fields: &[
@@ -130,13 +135,27 @@ pub static ENDPOINTS: &[Endpoint] = &[
         Decode::Entries { list: "/alerts", at: At::Time("/detectedTime"), source: Some("/deviceType"), fields: &[
             Field { metric: "irregular-rhythm-alert", value: "/detectedTime", read: Read::Time, beside: &[] }] }),
 
+    // Within a day: 24 hours in a request, nights thirty at once.
+    within("activities/heart/intraday", "/1/user/-/activities/heart/date/{date}/1d/{level}.json", "heartrate", Group::Heart, FROM_SECONDS, &["heart-rate"], intraday::dataset),
+    within("activities/steps/intraday", "/1/user/-/activities/steps/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["steps"], intraday::dataset),
+    within("activities/distance/intraday", "/1/user/-/activities/distance/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["distance"], intraday::dataset),
+    within("activities/floors/intraday", "/1/user/-/activities/floors/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["floors"], intraday::dataset),
+    within("activities/elevation/intraday", "/1/user/-/activities/elevation/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["elevation"], intraday::dataset),
+    within("activities/calories/intraday", "/1/user/-/activities/calories/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["calories"], intraday::dataset),
+    within("activities/active-zone-minutes/intraday", "/1/user/-/activities/active-zone-minutes/date/{date}/1d/{level}.json", "activity", Group::Zones, FROM_MINUTES,
+        &["active-zone-minutes", "fat-burn-zone-minutes", "cardio-zone-minutes", "peak-zone-minutes"], intraday::zone_minutes),
+    row("hrv/all", "/1/user/-/hrv/date/{start}/{end}/all.json", "heartrate", Span::Intraday(30), 7, Some(Group::Hrv),
+        Decode::Own { gives: &["hrv"], decode: intraday::variability }),
+    row("spo2/all", "/1/user/-/spo2/date/{start}/{end}/all.json", "oxygen_saturation", Span::Intraday(30), 7, Some(Group::Oxygen),
+        Decode::Own { gives: &["spo2"], decode: intraday::oxygen }),
+
     // Data without a metric.
-    row("activities",              "/1/user/-/activities.json",              "activity", Span::Once, 1, None, Decode::Nothing),
-    row("badges",                  "/1/user/-/badges.json",                  "profile",  Span::Once, 1, None, Decode::Nothing),
-    row("activities/goals/daily",  "/1/user/-/activities/goals/daily.json",  "activity", Span::Once, 1, None, Decode::Nothing),
-    row("activities/goals/weekly", "/1/user/-/activities/goals/weekly.json", "activity", Span::Once, 1, None, Decode::Nothing),
-    row("body/log/weight/goal",    "/1/user/-/body/log/weight/goal.json",    "weight",   Span::Once, 1, None, Decode::Nothing),
-    row("body/log/fat/goal",       "/1/user/-/body/log/fat/goal.json",       "weight",   Span::Once, 1, None, Decode::Nothing),
+    row("activities",              "/1/user/-/activities.json",              "activity", Span::Once, 1, None, Decode::Nothing).account(),
+    row("badges",                  "/1/user/-/badges.json",                  "profile",  Span::Once, 1, None, Decode::Nothing).account(),
+    row("activities/goals/daily",  "/1/user/-/activities/goals/daily.json",  "activity", Span::Once, 1, None, Decode::Nothing).account(),
+    row("activities/goals/weekly", "/1/user/-/activities/goals/weekly.json", "activity", Span::Once, 1, None, Decode::Nothing).account(),
+    row("body/log/weight/goal",    "/1/user/-/body/log/weight/goal.json",    "weight",   Span::Once, 1, None, Decode::Nothing).account(),
+    row("body/log/fat/goal",       "/1/user/-/body/log/fat/goal.json",       "weight",   Span::Once, 1, None, Decode::Nothing).account(),
 ];
 
 /// A total, with what the person wants it to be.
@@ -151,6 +170,24 @@ const fn with_goal(
 /// One of the eleven series that together say what the daily summary says.
 const fn activity(name: &'static str, path: &'static str, days: u16, decode: Decode) -> Endpoint {
     row(name, path, "activity", Span::Range(days), 2, Some(Group::Activity), decode)
+}
+
+/// The levels of detail within a day: by the second there is only heart rate, every five to fifteen in truth.
+const FROM_MINUTES: &[Resolution] = &[Resolution::MINUTE, Resolution::FIVE_MINUTES, Resolution::QUARTER_HOUR];
+const FROM_SECONDS: &[Resolution] =
+    &[Resolution::SECOND, Resolution::MINUTE, Resolution::FIVE_MINUTES, Resolution::QUARTER_HOUR];
+
+/// Samples of one day. Yesterday's last hours come with today's first sync.
+const fn within(
+    name: &'static str,
+    path: &'static str,
+    scope: &'static str,
+    group: Group,
+    levels: &'static [Resolution],
+    gives: &'static [&'static str],
+    decode: fn(&Json, &Context) -> Result<Decoded, Failure>,
+) -> Endpoint {
+    row(name, path, scope, Span::Intraday(1), 2, Some(group), Decode::Own { gives, decode }).sampled(levels)
 }
 
 /// A list of days: `{"dateTime": "2018-12-26", "value": …}`.

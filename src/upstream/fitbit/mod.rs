@@ -3,6 +3,7 @@
 
 mod devices;
 pub mod endpoints;
+mod intraday;
 mod sleep;
 mod workouts;
 
@@ -45,6 +46,9 @@ const LOG: &[&str] = &["base_date", "period", "end_date", "date", "user_id"];
 const DATE: &[&str] = &["date", "user_id"];
 const LIST: &[&str] = &["after_date", "before_date", "sort", "limit", "offset", "user_id"];
 const NONE: &[&str] = &["user_id"];
+const DETAIL: &[&str] =
+    &["date", "base_date", "end_date", "period", "detail_level", "start_time", "end_time", "user_id"];
+const DETAIL_OF: &[&str] = &["resource", "base_date", "detail_level", "start_time", "end_time", "user_id"];
 
 const fn metrics(name: &'static str, endpoints: &'static [&'static str], keywords: &'static [&'static str]) -> Method {
     Method { name, endpoints, keywords, data: false, series: false }
@@ -53,6 +57,14 @@ const fn metrics(name: &'static str, endpoints: &'static [&'static str], keyword
 const fn data(name: &'static str, endpoints: &'static [&'static str], keywords: &'static [&'static str]) -> Method {
     Method { name, endpoints, keywords, data: true, series: false }
 }
+
+const fn series(name: &'static str, endpoints: &'static [&'static str], keywords: &'static [&'static str]) -> Method {
+    Method { name, endpoints, keywords, data: false, series: true }
+}
+
+/// What sync-fitbit-pro-connect calls activity within a day.
+const ACTIVITY: &[&str] =
+    &["activities/calories/intraday", "activities/distance/intraday", "activities/steps/intraday"];
 
 /// The read-only names of python-fitbit (first part) and of sync-fitbit-pro-connect (second part).
 #[rustfmt::skip]
@@ -84,4 +96,9 @@ static METHODS: &[Method] = &[
     metrics("get_temperature_skin_by_interval",    &["temp/skin"],           LOG),
     metrics("get_spo2_summary_by_interval",        &["spo2"],                LOG),
     metrics("get_battery_level",                   &["devices"],             NONE),
+    Method { name: "intraday_time_series", endpoints: &[], keywords: DETAIL_OF, data: false, series: true },
+    series("get_intraday_activity_by_date",        ACTIVITY,                 DETAIL),
+    series("get_intraday_heart_rate_by_date",      &["activities/heart/intraday"], DETAIL),
+    series("get_intraday_hrv_by_interval",         &["hrv/all"],             LOG),
+    series("get_spo2_by_interval",                 &["spo2/all"],            LOG),
 ];

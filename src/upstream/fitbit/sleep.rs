@@ -10,6 +10,7 @@ use crate::metric::Unit;
 use crate::upstream::Failure;
 use crate::upstream::decode;
 use crate::upstream::endpoint::{Context, Decoded};
+use crate::upstream::level::{Stretch, interrupted};
 use crate::upstream::night::{Session, nights};
 
 /// Where a session's numbers stand. Classic sessions (short, or without a heart rate) have `awake` in the place of
@@ -49,7 +50,7 @@ pub fn sleep(body: &Json, context: &Context) -> Result<Decoded, Failure> {
             Err(problem) => decoded.problems.push(format!("sleep: {problem}")),
         }
     }
-    nights(sessions, context.night_starts, &mut decoded);
+    nights(sessions, context, &mut decoded);
     Ok(decoded)
 }
 
@@ -93,7 +94,40 @@ fn session(row: &Json, context: &Context, problems: &mut Vec<String>) -> Result<
         counts,
         efficiency,
         score: overall.map(|overall| (overall, parts)),
+        levels: levels(row, start, context, problems),
     }))
+}
+
+/// The levels of a session that began at `start`, short wakings included.
+fn levels(row: &Json, start: DateTime<FixedOffset>, context: &Context, problems: &mut Vec<String>) -> Vec<Stretch> {
+    let mut read = |list: &str| {
+        let entries = decode::pointer(row, list).and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+        let mut earliest = start;
+        let mut stretches = Vec::new();
+        for entry in entries {
+            // Recordings of 2017 spell it `datetime`.
+            let at = entry.get("dateTime").or_else(|| entry.get("datetime")).unwrap_or(&Json::Null);
+            let level = entry.get("level").and_then(Json::as_str);
+            let (Some(level), Some(seconds)) = (level, entry.get("seconds").and_then(Json::as_i64)) else {
+                problems.push(format!("sleep-level of {start}: an entry has no level or no length"));
+                continue;
+            };
+            match decode::time(at, context) {
+                Ok(Some(at)) => {
+                    // The hour that is shown twice: what would lie before the entry before it, is in the second.
+                    let at = if at < earliest { again(at, context.zone) } else { at };
+                    if let Some(stretch) = Stretch::new(level, at, seconds) {
+                        earliest = stretch.end();
+                        stretches.push(stretch);
+                    }
+                }
+                Ok(None) => problems.push(format!("sleep-level of {start}: an entry has no time")),
+                Err(problem) => problems.push(format!("sleep-level of {start}: {problem}")),
+            }
+        }
+        stretches
+    };
+    interrupted(read("/levels/data"), read("/levels/shortData"))
 }
 
 /// The hour in which the clocks are set back is shown twice, and only the session's duration tells which one was meant.
@@ -103,10 +137,15 @@ fn bounds(
     lasted: Option<TimeDelta>,
     zone: Tz,
 ) -> (DateTime<FixedOffset>, DateTime<FixedOffset>) {
-    let again = |time: DateTime<FixedOffset>| match zone.from_local_datetime(&time.naive_local()) {
+    let (late_start, late_end) = (again(start, zone), again(end, zone));
+    let readings = [(start, end), (start, late_end), (late_start, end), (late_start, late_end)];
+    readings.into_iter().find(|(start, end)| Some(*end - *start) == lasted).unwrap_or((start, end))
+}
+
+/// The second moment at which clocks show this time, where there are two.
+fn again(time: DateTime<FixedOffset>, zone: Tz) -> DateTime<FixedOffset> {
+    match zone.from_local_datetime(&time.naive_local()) {
         LocalResult::Ambiguous(_, later) => later.fixed_offset(),
         _ => time,
-    };
-    let readings = [(start, end), (start, again(end)), (again(start), end), (again(start), again(end))];
-    readings.into_iter().find(|(start, end)| Some(*end - *start) == lasted).unwrap_or((start, end))
+    }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::metric::WHOLE;
 use crate::reading::{Moment, Value, rfc3339};
 use crate::upstream::Failure;
 use crate::upstream::decode;
@@ -42,6 +43,7 @@ pub fn workouts(body: &Json, context: &Context) -> Result<Decoded, Failure> {
                 decoded.readings.extend(reading.map(|mut reading| {
                     reading.source = decode::pointer(row, "/source/name").and_then(Json::as_str).map(str::to_owned);
                     reading.beside = beside(row);
+                    reading.beside.insert(WHOLE.into(), row.clone());
                     reading
                 }));
             }

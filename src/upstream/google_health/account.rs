@@ -16,7 +16,7 @@ pub fn settings(body: &Json, _: &Context) -> Result<Decoded, Failure> {
         return Err(Failure::Malformed("settings: the answer is not an object".into()));
     }
     let zone = body.get("timeZone").and_then(Json::as_str).filter(|zone| !zone.is_empty()).map(str::to_owned);
-    Ok(Decoded { profile: Some(Profile { zone, name: None }), ..Decoded::default() })
+    Ok(Decoded { profile: Some(Profile { zone, name: None, since: None }), ..Decoded::default() })
 }
 
 /// Trackers and scales; of several trackers, the one that synced last speaks for the person.

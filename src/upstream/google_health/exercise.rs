@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::points::{each, source};
+use crate::metric::WHOLE;
 use crate::reading::{Moment, Reading, Value, rfc3339};
 use crate::upstream::Failure;
 use crate::upstream::decode::{self, pointer};
@@ -68,6 +69,7 @@ pub fn workouts(body: &Json, context: &Context) -> Result<Decoded, Failure> {
         if !zones.is_empty() {
             beside.insert("heartRateZoneMinutes".into(), Json::Object(zones));
         }
+        beside.insert(WHOLE.into(), row.clone());
         let reading = decode::reading("last-workout", Value::Text(rfc3339(start)), Moment::Time(start));
         readings.extend(reading.map(|reading| Reading { source: source(row), beside, ..reading }));
         Ok(())

@@ -57,9 +57,16 @@ mod scope {
 const LOG: &[&str] = &["base_date", "period", "end_date", "date", "user_id"];
 const LIST: &[&str] = &["after_date", "before_date", "sort", "limit", "offset", "user_id"];
 const NONE: &[&str] = &["user_id"];
+const DETAIL: &[&str] =
+    &["date", "base_date", "end_date", "period", "detail_level", "start_time", "end_time", "user_id"];
+const DETAIL_OF: &[&str] = &["resource", "base_date", "detail_level", "start_time", "end_time", "user_id"];
 
 const fn metrics(name: &'static str, endpoints: &'static [&'static str], keywords: &'static [&'static str]) -> Method {
     Method { name, endpoints, keywords, data: false, series: false }
+}
+
+const fn series(name: &'static str, endpoints: &'static [&'static str], keywords: &'static [&'static str]) -> Method {
+    Method { name, endpoints, keywords, data: false, series: true }
 }
 
 /// The names of the Fitbit Web API's methods, so that rules go on working when a person moves here.
@@ -83,6 +90,11 @@ static METHODS: &[Method] = &[
     metrics("get_temperature_skin_by_interval",    &["daily-sleep-temperature-derivations"],   LOG),
     metrics("get_spo2_summary_by_interval",        &["daily-oxygen-saturation"],               LOG),
     metrics("get_battery_level",                   &["pairedDevices"],                         NONE),
+    Method { name: "intraday_time_series", endpoints: &[], keywords: DETAIL_OF, data: false, series: true },
+    series("get_intraday_activity_by_date",        &["total-calories/intraday", "distance/intraday", "steps/intraday"], DETAIL),
+    series("get_intraday_heart_rate_by_date",      &["heart-rate/intraday"],                   DETAIL),
+    series("get_intraday_hrv_by_interval",         &["heart-rate-variability"],                LOG),
+    series("get_spo2_by_interval",                 &["oxygen-saturation"],                     LOG),
 ];
 
 const ACTIVITY: &[&str] = &[
@@ -115,6 +127,13 @@ static RESOURCES: &[(&str, &str)] = &[
     ("body/bmi", "weight"),
     ("foods/log/caloriesIn", "nutrition-log"),
     ("foods/log/water", "hydration-log"),
+    ("activities/heart/intraday", "heart-rate/intraday"),
+    ("activities/steps/intraday", "steps/intraday"),
+    ("activities/distance/intraday", "distance/intraday"),
+    ("activities/floors/intraday", "floors/intraday"),
+    ("activities/elevation/intraday", "altitude/intraday"),
+    ("activities/calories/intraday", "total-calories/intraday"),
+    ("activities/active-zone-minutes/intraday", "active-zone-minutes/intraday"),
 ];
 
 /// What the Fitbit Web API had and this one does not: methods, and what to say to whoever asks for them.

@@ -6,10 +6,10 @@ use chrono::{DateTime, FixedOffset, NaiveDate};
 use serde_json::Value as Json;
 
 use crate::metric::{self, Unit};
-use crate::reading::{Moment, Reading, Value, rfc3339};
+use crate::reading::{Moment, Reading, Resolution, Value, rfc3339};
 use crate::upstream::Failure;
 use crate::upstream::decode::{self, pointer};
-use crate::upstream::endpoint::{Context, Decoded};
+use crate::upstream::endpoint::{At, Context, Decoded};
 
 /// Each point of a list, under its key; a problem with one costs the others nothing.
 pub(super) fn each(
@@ -57,27 +57,45 @@ pub fn weight(body: &Json, context: &Context) -> Result<Decoded, Failure> {
 
 /// Minutes by zone, and their sum. A zone without minutes is left out, and so it is absent here.
 pub fn zone_minutes(body: &Json, context: &Context) -> Result<Decoded, Failure> {
+    zones(body, |row| {
+        let date = decode::civil_date(pointer(row, "/civilStartTime/date").unwrap_or(&Json::Null), context)?;
+        Ok((Moment::Date(date), None))
+    })
+}
+
+/// The same in windows of a day.
+pub fn zone_windows(body: &Json, context: &Context) -> Result<Decoded, Failure> {
+    zones(body, |row| decode::moment(row, &At::Window, context))
+}
+
+fn zones(body: &Json, at: impl Fn(&Json) -> Result<(Moment, Option<Resolution>), String>) -> Result<Decoded, Failure> {
     const ZONES: &[(&str, &str)] = &[
         ("fat-burn-zone-minutes", "sumInFatBurnHeartZone"),
         ("cardio-zone-minutes", "sumInCardioHeartZone"),
         ("peak-zone-minutes", "sumInPeakHeartZone"),
     ];
     each(body, "rollupDataPoints", |row, readings, problems| {
-        let date = decode::civil_date(pointer(row, "/civilStartTime/date").unwrap_or(&Json::Null), context)?;
+        let (at, resolution) = at(row)?;
+        let mut add = |key: &str, minutes: f64| {
+            let reading = decode::reading(key, Value::Number(minutes), at);
+            readings.extend(reading.map(|reading| Reading { resolution, ..reading }));
+        };
         let mut total = 0.0;
-        for (key, at) in ZONES {
-            match decode::number(pointer(row, &format!("/activeZoneMinutes/{at}")).unwrap_or(&Json::Null), Unit::Minute)
-            {
+        for (key, zone) in ZONES {
+            match decode::number(
+                pointer(row, &format!("/activeZoneMinutes/{zone}")).unwrap_or(&Json::Null),
+                Unit::Minute,
+            ) {
                 Ok(Some(minutes)) if minutes > 0.0 => {
                     total += minutes;
-                    readings.extend(decode::reading(key, Value::Number(minutes), Moment::Date(date)));
+                    add(key, minutes);
                 }
                 Ok(_) => {}
-                Err(why) => problems.push(format!("{key} of {date}: {why}")),
+                Err(why) => problems.push(format!("{key} of {at}: {why}")),
             }
         }
         if total > 0.0 {
-            readings.extend(decode::reading("active-zone-minutes", Value::Number(total), Moment::Date(date)));
+            add("active-zone-minutes", total);
         }
         Ok(())
     })

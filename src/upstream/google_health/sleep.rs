@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, FixedOffset};
 use serde_json::Value as Json;
 
 use super::points::{each, unit};
@@ -9,6 +10,7 @@ use crate::metric::Unit;
 use crate::upstream::Failure;
 use crate::upstream::decode::{self, pointer};
 use crate::upstream::endpoint::{Context, Decoded};
+use crate::upstream::level::{Stretch, interrupted};
 use crate::upstream::night::{Session, nights};
 
 /// The metrics of a night: without efficiency and score, which this upstream does not have.
@@ -25,6 +27,7 @@ pub static GIVES: &[&str] = &[
     "sleep-start",
     "sleep-end",
     "nap-minutes",
+    "sleep-level",
 ];
 
 /// Numbers of a session's summary.
@@ -46,7 +49,7 @@ pub fn sleep(body: &Json, context: &Context) -> Result<Decoded, Failure> {
         sessions.extend(session(row, context, problems)?);
         Ok(())
     })?;
-    nights(sessions, context.night_starts, &mut decoded);
+    nights(sessions, context, &mut decoded);
     Ok(decoded)
 }
 
@@ -103,5 +106,38 @@ fn session(row: &Json, context: &Context, problems: &mut Vec<String>) -> Result<
         counts,
         efficiency: None,
         score: None,
+        levels: levels(point, start, staged, context, problems),
     }))
+}
+
+/// The levels of a session, short wakings included, in the words Fitbit has for them.
+fn levels(
+    point: &Json,
+    of: DateTime<FixedOffset>,
+    staged: bool,
+    context: &Context,
+    problems: &mut Vec<String>,
+) -> Vec<Stretch> {
+    let mut read = |list: &str| {
+        let entries = point.get(list).and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+        let mut stretches = Vec::new();
+        for entry in entries {
+            let time = |end: &str| {
+                let at = |key: &str| entry.get(format!("{end}{key}"));
+                decode::instant(at("Time"), at("UtcOffset"), context)
+            };
+            match (time("start"), time("end")) {
+                (Ok(start), Ok(end)) => {
+                    let level = match entry.get("type").and_then(Json::as_str).unwrap_or_default() {
+                        "AWAKE" if staged => "wake".to_owned(),
+                        level => level.to_lowercase(),
+                    };
+                    stretches.extend(Stretch::new(&level, start, (end - start).num_seconds()));
+                }
+                (Err(problem), _) | (_, Err(problem)) => problems.push(format!("sleep-level of {of}: {problem}")),
+            }
+        }
+        stretches
+    };
+    interrupted(read("stages"), read("shortAwakenings"))
 }

@@ -26,11 +26,14 @@ fn person(user: &str, state: Consent) -> PersonView {
         state,
         sentence: "So it is.".into(),
         since: Some("today 10:00".into()),
+        kept: false,
         reason: Some("for a reason".into()),
         expires: None,
         missing_scopes: vec![MissingScope { name: "sleep".into(), gives: "sleep stages".into() }],
         last_success: Some("today 10:00".into()),
+        paused: state == Consent::Retrying,
         next_fetch: Some("today 10:15".into()),
+        past: Some("complete".into()),
         quota: Some("148 of 150 until 11:00".into()),
         devices: vec!["Aria Air, battery high".into()],
         connect_href: Some(format!("/plugin/fitbit/auth1?user={user}")),
@@ -59,7 +62,6 @@ fn fresh() -> SetupView {
         form_token: "t0ken".into(),
         notice: None,
         status_page: false,
-        commands: false,
     }
 }
 
@@ -73,7 +75,6 @@ fn full() -> SetupView {
         selected: Some("p3".into()),
         notice: Some(Notice { good: false, text: "It did not work.".into() }),
         status_page: true,
-        commands: true,
         ..fresh()
     }
 }
@@ -85,7 +86,7 @@ fn views() -> [SetupView; 3] {
     }
     for person in &mut environment.people {
         (person.patients, person.connect_href, person.since, person.reason) = (Vec::new(), None, None, None);
-        (person.last_success, person.next_fetch, person.quota) = (None, None, None);
+        (person.last_success, person.next_fetch, person.past, person.quota) = (None, None, None, None);
     }
     environment.notice = Some(Notice { good: true, text: "Saved.".into() });
     [fresh(), full(), environment]

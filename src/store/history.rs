@@ -1,0 +1,91 @@
+//! Reading back: what is kept of a stretch of days, in order of time and page by page, so that a long history needs no
+//! more memory than a short one.
+
+use anyhow::{Context, Result};
+use chrono::{Days, NaiveDate};
+
+use super::{Store, Stored, readings, samples};
+use crate::metric::Metric;
+use crate::reading::Person;
+
+/// What is to be read back of a person.
+#[derive(Debug, Clone, Copy)]
+pub struct Selection<'a> {
+    /// The first civil day.
+    pub from: NaiveDate,
+    /// The last civil day, inclusive.
+    pub to: NaiveDate,
+    /// Of which metrics; empty: of all.
+    pub metrics: &'a [&'static Metric],
+    /// Whether samples are wanted beside the values of days, nights and events.
+    pub intraday: bool,
+}
+
+/// Where a page ended.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    pub(super) day: NaiveDate,
+    pub(super) instant: i64,
+    pub(super) metric: String,
+    /// Seconds; 0 for what is no sample.
+    pub(super) resolution: i64,
+    pub(super) place: i64,
+}
+
+/// Some of the readings selected.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Page {
+    /// The readings: by civil day, within it the values of the whole day first and then by instant.
+    pub readings: Vec<Stored>,
+    /// What to ask for the next page with; `None`: this was the last.
+    pub next: Option<Cursor>,
+}
+
+impl Store {
+    /// At most `limit` of the readings selected, from the beginning or after a cursor.
+    pub async fn history(
+        &self,
+        person: &Person,
+        selection: &Selection<'_>,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page> {
+        let after = after.unwrap_or_else(|| Cursor::before(selection.from));
+        let mut transaction = self.pool.begin().await.context("reading the store")?;
+        let mut found: Vec<(Cursor, Stored)>;
+        if !selection.intraday {
+            found = readings::after(&mut transaction, person, selection, &after, selection.to, limit).await?;
+        } else {
+            found = Vec::new();
+            let series = samples::series_of(&mut transaction, person, selection.metrics).await?;
+            let (mut day, mut after) = (after.day, after);
+            while found.len() < limit && day <= selection.to {
+                let left = limit - found.len();
+                let mut of_day = readings::after(&mut transaction, person, selection, &after, day, left).await?;
+                of_day.extend(samples::after(&mut transaction, &series, &after, left).await?);
+                of_day.sort_by(|(one, _), (other, _)| one.cmp(other));
+                of_day.truncate(left);
+                if of_day.is_empty() {
+                    let events = readings::next_day(&mut transaction, person, day).await?;
+                    let sampled = samples::next_day(&mut transaction, &series, day).await?;
+                    let Some(next) = events.into_iter().chain(sampled).min() else { break };
+                    day = next;
+                } else if of_day.len() < left {
+                    let Some(next) = day.checked_add_days(Days::new(1)) else { break };
+                    day = next;
+                }
+                found.append(&mut of_day);
+                after = Cursor::before(day);
+            }
+        }
+        let next = if found.len() < limit { None } else { found.last().map(|(cursor, _)| cursor.clone()) };
+        Ok(Page { readings: found.into_iter().map(|(_, stored)| stored).collect(), next })
+    }
+}
+
+impl Cursor {
+    /// Before everything of a day.
+    pub(super) fn before(day: NaiveDate) -> Cursor {
+        Cursor { day, instant: i64::MIN, metric: String::new(), resolution: -1, place: -1 }
+    }
+}

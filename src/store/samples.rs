@@ -1,0 +1,370 @@
+//! Samples: numbers at instants, by the million, in as few bytes as the database allows. Only this file knows how they
+//! are laid out.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime};
+use sqlx::Row as _;
+
+use super::readings::one_of;
+use super::record::Answered;
+use super::rows::{portions, values};
+use super::{Connection, Cursor, Recorded, Row, Store, Stored, moment};
+use crate::metric::{self, Metric};
+use crate::reading::{Moment, Person, Reading, Resolution, Value};
+
+/// The metrics whose value is their newest sample.
+pub(super) const NEWEST_SAMPLE: [&str; 1] = ["heart-rate"];
+
+/// A sample's row with what it has in common with others.
+pub(super) const SELECT: &str = "SELECT series.metric, series.resolution, sample.instant, sample.number, sample.asked,
+         sample.revision, sample.beside, origin.east, origin.source
+     FROM sample JOIN series ON series.id = sample.series JOIN origin ON origin.id = sample.origin";
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+/// The farthest offsets from UTC that people live at, in seconds.
+const EASTERNMOST: i64 = 14 * 3600;
+const WESTERNMOST: i64 = 12 * 3600;
+
+/// How many samples are compared with what is known at a time.
+const AT_ONCE: usize = 16_384;
+
+impl Store {
+    /// The newest sample of a metric, of whatever resolution.
+    pub(super) async fn newest_sample(&self, person: &Person, metric: &Metric) -> Result<Option<Stored>> {
+        // The innermost query is one look at the primary key for each resolution.
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{SELECT} WHERE series.person = $1 AND series.metric = $2
+               AND sample.instant = (SELECT MAX(instant) FROM sample WHERE series = series.id)
+             ORDER BY sample.instant DESC, series.resolution LIMIT 1"
+        )))
+        .bind(person.as_str())
+        .bind(metric.key)
+        .fetch_optional(&self.pool)
+        .await
+        .context("reading the newest sample from the store")?;
+        Ok(row.as_ref().and_then(stored))
+    }
+}
+
+/// A series to be read: its number, metric and resolution in seconds.
+type Series = (i64, String, i64);
+
+/// The series of these metrics of a person; of all, where none is named.
+pub(super) async fn series_of(
+    connection: &mut Connection,
+    person: &Person,
+    metrics: &[&'static Metric],
+) -> Result<Vec<Series>> {
+    let condition = one_of("metric", metrics);
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT id, metric, resolution FROM series WHERE person = $1 {condition} ORDER BY id"
+    )))
+    .bind(person.as_str())
+    .fetch_all(connection)
+    .await
+    .context("reading the history from the store")
+}
+
+/// Of each series, at most `limit` samples of the cursor's day that stand after it.
+pub(super) async fn after(
+    connection: &mut Connection,
+    series: &[Series],
+    after: &Cursor,
+    limit: usize,
+) -> Result<Vec<(Cursor, Stored)>> {
+    let mut found = Vec::new();
+    let midnight = after.day.and_time(NaiveTime::MIN).and_utc().timestamp();
+    for (id, metric, resolution) in series {
+        let begins_after = (metric.as_str(), *resolution) > (after.metric.as_str(), after.resolution);
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{SELECT} WHERE sample.series = $1 AND sample.instant >= $2 AND sample.instant < $3
+               AND sample.instant + origin.east >= $4 AND sample.instant + origin.east < $5
+             ORDER BY sample.instant LIMIT $6"
+        )))
+        .bind(id)
+        .bind((midnight - EASTERNMOST).max(after.instant.saturating_add(i64::from(!begins_after))))
+        .bind(midnight + DAY + WESTERNMOST)
+        .bind(midnight)
+        .bind(midnight + DAY)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&mut *connection)
+        .await
+        .context("reading the history from the store")?;
+        found.extend(rows.iter().filter_map(stored).map(|stored| {
+            let (day, instant) = (after.day, stored.reading.at.instant());
+            (Cursor { day, instant, metric: metric.clone(), resolution: *resolution, place: 0 }, stored)
+        }));
+    }
+    Ok(found)
+}
+
+/// A day after `day`, and not after the next of which there are samples.
+pub(super) async fn next_day(
+    connection: &mut Connection,
+    series: &[Series],
+    day: NaiveDate,
+) -> Result<Option<NaiveDate>> {
+    let Some(tomorrow) = day.succ_opt() else { return Ok(None) };
+    let midnight = tomorrow.and_time(NaiveTime::MIN).and_utc().timestamp();
+    let mut first: Option<i64> = None;
+    for (id, ..) in series {
+        let next: Option<i64> =
+            sqlx::query_scalar("SELECT MIN(instant) FROM sample WHERE series = $1 AND instant >= $2")
+                .bind(id)
+                .bind(midnight - EASTERNMOST)
+                .fetch_one(&mut *connection)
+                .await
+                .context("reading the history from the store")?;
+        first = first.into_iter().chain(next).min();
+    }
+    Ok(first.map(|first| moment(first - WESTERNMOST).date_naive().max(tomorrow)))
+}
+
+/// What is known at an instant.
+struct Known {
+    number: f64,
+    origin: i64,
+    asked: i64,
+    revision: i64,
+    beside: Option<String>,
+}
+
+/// A sample as it is to be written.
+struct Change<'a> {
+    instant: i64,
+    number: f64,
+    origin: i64,
+    recorded: Recorded<'a>,
+}
+
+/// Writes the samples that differ from what is known, and gives them back.
+pub(super) async fn record<'a>(
+    connection: &mut Connection,
+    person: &Person,
+    samples: &[&'a Reading],
+    answered: &Answered,
+) -> Result<Vec<Recorded<'a>>> {
+    let mut recorded = Vec::with_capacity(samples.len());
+    if samples.is_empty() {
+        return Ok(recorded);
+    }
+    let origins = Origins::of(connection, samples).await?;
+    for ((metric, resolution), samples) in by_series(samples)? {
+        let series = series(connection, person, metric, resolution).await?;
+        for samples in samples.chunks(AT_ONCE) {
+            let mut known = known(connection, series, samples).await?.into_iter().peekable();
+            let mut changes = Vec::new();
+            for (instant, number, reading) in samples {
+                while known.next_if(|(earlier, _)| earlier < instant).is_some() {}
+                let known = known.next_if(|(same, _)| same == instant).map(|(_, known)| known);
+                let origin = origins.id(reading);
+                let revision = match &known {
+                    Some(known) if known.is(*number, origin, reading) => continue,
+                    Some(known) if !answered.replaces(reading.at.date(), moment(known.asked)) => continue,
+                    Some(known) => known.revision + 1,
+                    None => 1,
+                };
+                let recorded = Recorded { reading, revision };
+                changes.push(Change { instant: *instant, number: *number, origin, recorded });
+            }
+            write(connection, series, &changes, answered).await?;
+            recorded.extend(changes.into_iter().map(|change| change.recorded));
+        }
+    }
+    Ok(recorded)
+}
+
+impl Known {
+    fn is(&self, number: f64, origin: i64, reading: &Reading) -> bool {
+        let beside = match &self.beside {
+            None => reading.beside.is_empty(),
+            Some(text) => {
+                serde_json::from_str(text).is_ok_and(|beside: serde_json::Map<_, _>| beside == reading.beside)
+            }
+        };
+        self.number == number && self.origin == origin && beside
+    }
+}
+
+type Sample<'a> = (i64, f64, &'a Reading);
+
+/// The samples of each metric and resolution in order of time; of several at one instant the last.
+fn by_series<'a>(samples: &[&'a Reading]) -> Result<BTreeMap<(&'static str, Resolution), Vec<Sample<'a>>>> {
+    let mut sorted: BTreeMap<_, Vec<Sample<'_>>> = BTreeMap::new();
+    for reading in samples {
+        let (Some(resolution), Value::Number(number), Moment::Time(at)) =
+            (reading.resolution, &reading.value, reading.at)
+        else {
+            bail!("a sample of {} is no number at an instant", reading.metric.key);
+        };
+        sorted.entry((reading.metric.key, resolution)).or_default().push((at.timestamp(), *number, reading));
+    }
+    for samples in sorted.values_mut() {
+        samples.reverse();
+        samples.sort_by_key(|(instant, ..)| *instant);
+        samples.dedup_by_key(|(instant, ..)| *instant);
+    }
+    Ok(sorted)
+}
+
+/// The number of a series; it gets the next one when it is new. Writers take turns, so no two get the same.
+async fn series(connection: &mut Connection, person: &Person, metric: &str, resolution: Resolution) -> Result<i64> {
+    let known = sqlx::query_scalar("SELECT id FROM series WHERE person = $1 AND metric = $2 AND resolution = $3")
+        .bind(person.as_str())
+        .bind(metric)
+        .bind(i64::from(resolution.seconds()))
+        .fetch_optional(&mut *connection)
+        .await
+        .context("reading the store")?;
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    sqlx::query_scalar(
+        "INSERT INTO series (id, person, metric, resolution)
+         SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3 FROM series RETURNING id",
+    )
+    .bind(person.as_str())
+    .bind(metric)
+    .bind(i64::from(resolution.seconds()))
+    .fetch_one(connection)
+    .await
+    .context("noting a series of samples in the store")
+}
+
+/// Where samples came from, and the numbers of that: a handful, as people have few devices and time zones.
+struct Origins(Vec<(i64, Option<String>, i64)>);
+
+impl Origins {
+    /// Those known, and those of the samples.
+    async fn of(connection: &mut Connection, samples: &[&Reading]) -> Result<Origins> {
+        let known: Vec<(i64, Option<String>, i64)> = sqlx::query_as("SELECT east, source, id FROM origin ORDER BY id")
+            .fetch_all(&mut *connection)
+            .await
+            .context("reading the store")?;
+        let mut next = known.last().map_or(0, |(.., id)| id + 1);
+        let mut origins = Origins(known);
+        for reading in samples {
+            if origins.find(reading).is_some() {
+                continue;
+            }
+            sqlx::query("INSERT INTO origin (id, east, source) VALUES ($1, $2, $3)")
+                .bind(next)
+                .bind(east(reading))
+                .bind(reading.source.as_deref())
+                .execute(&mut *connection)
+                .await
+                .context("noting the origin of samples in the store")?;
+            origins.0.push((east(reading), reading.source.clone(), next));
+            next += 1;
+        }
+        Ok(origins)
+    }
+
+    fn find(&self, reading: &Reading) -> Option<i64> {
+        let (east, source) = (east(reading), reading.source.as_deref());
+        self.0.iter().find(|(known, from, _)| *known == east && from.as_deref() == source).map(|(.., id)| *id)
+    }
+
+    fn id(&self, reading: &Reading) -> i64 {
+        self.find(reading).unwrap_or_default()
+    }
+}
+
+fn east(reading: &Reading) -> i64 {
+    match reading.at {
+        Moment::Time(at) => i64::from(at.offset().local_minus_utc()),
+        Moment::Date(_) => 0,
+    }
+}
+
+/// What is known of the stretch of time that the samples, in order, are of.
+async fn known(connection: &mut Connection, series: i64, samples: &[Sample<'_>]) -> Result<Vec<(i64, Known)>> {
+    let (Some((first, ..)), Some((last, ..))) = (samples.first(), samples.last()) else { return Ok(Vec::new()) };
+    type Columns = (i64, f64, i64, i64, i64, Option<String>);
+    let rows: Vec<Columns> = sqlx::query_as(
+        "SELECT instant, number, origin, asked, revision, beside FROM sample
+         WHERE series = $1 AND instant BETWEEN $2 AND $3 ORDER BY instant",
+    )
+    .bind(series)
+    .bind(*first)
+    .bind(*last)
+    .fetch_all(connection)
+    .await
+    .context("reading the store")?;
+    let read = |(instant, number, origin, asked, revision, beside): Columns| {
+        (instant, Known { number, origin, asked, revision, beside })
+    };
+    Ok(rows.into_iter().map(read).collect())
+}
+
+async fn write(connection: &mut Connection, series: i64, changes: &[Change<'_>], answered: &Answered) -> Result<()> {
+    let asked = answered.asked.timestamp();
+    // Nearly all are new and plain numbers of one origin: two parameters each, and nothing to look up.
+    let is_plain = |change: &Change<'_>| change.recorded.revision == 1 && change.recorded.reading.beside.is_empty();
+    let alike = |one: &Change<'_>, other: &Change<'_>| one.origin == other.origin && is_plain(one) && is_plain(other);
+    for run in changes.chunk_by(alike) {
+        for portion in portions(run) {
+            match is_plain(&portion[0]) {
+                true => insert(connection, series, portion, asked).await?,
+                false => replace(connection, series, &portion[0], asked).await?,
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn insert(connection: &mut Connection, series: i64, changes: &[Change<'_>], asked: i64) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO sample (series, origin, asked, revision, instant, number) VALUES {}",
+        values("$1, $2, $3, 1", 3, 2, changes.len())
+    );
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(series).bind(changes[0].origin).bind(asked);
+    for change in changes {
+        query = query.bind(change.instant).bind(change.number);
+    }
+    query.execute(connection).await.context("recording samples in the store")?;
+    Ok(())
+}
+
+async fn replace(connection: &mut Connection, series: i64, change: &Change<'_>, asked: i64) -> Result<()> {
+    let Recorded { reading, revision } = change.recorded;
+    let beside = (!reading.beside.is_empty()).then(|| serde_json::Value::Object(reading.beside.clone()).to_string());
+    sqlx::query(
+        "INSERT INTO sample (series, instant, number, origin, asked, revision, beside)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (series, instant) DO UPDATE SET number = excluded.number, origin = excluded.origin,
+             asked = excluded.asked, revision = excluded.revision, beside = excluded.beside",
+    )
+    .bind(series)
+    .bind(change.instant)
+    .bind(change.number)
+    .bind(change.origin)
+    .bind(asked)
+    .bind(revision)
+    .bind(beside)
+    .execute(connection)
+    .await
+    .context("recording a sample in the store")?;
+    Ok(())
+}
+
+/// A row of [`SELECT`] as a reading; one of a metric that the catalogue no longer has is nothing.
+pub(super) fn stored(row: &Row) -> Option<Stored> {
+    let asked = moment(row.try_get("asked").ok()?);
+    let east = FixedOffset::east_opt(row.try_get::<i64, _>("east").ok()?.try_into().ok()?)?;
+    let beside = row.try_get::<Option<String>, _>("beside").ok()?;
+    let seconds: i64 = row.try_get("resolution").ok()?;
+    let instant: DateTime<_> = moment(row.try_get("instant").ok()?);
+    let reading = Reading {
+        metric: metric::find(row.try_get("metric").ok()?)?,
+        value: Value::Number(row.try_get("number").ok()?),
+        at: Moment::Time(instant.with_timezone(&east)),
+        source: row.try_get("source").ok()?,
+        beside: beside.map_or_else(Default::default, |text| serde_json::from_str(&text).unwrap_or_default()),
+        resolution: Some(Resolution::of_seconds(seconds.try_into().ok()?)?),
+    };
+    Some(Stored { reading, fetched: asked, revision: row.try_get("revision").ok()? })
+}
