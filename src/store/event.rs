@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use super::readings::stored;
+use super::readings::{COLUMNS, stored};
 use super::{Store, Stored};
 use crate::reading::Person;
 
@@ -25,19 +25,19 @@ impl Store {
         metrics: impl Iterator<Item = &'static str>,
         day: chrono::NaiveDate,
     ) -> Result<Vec<Stored>> {
+        let newer = format!(
+            "SELECT {COLUMNS} FROM reading WHERE person = $1 AND metric = $2 AND day >= $3 ORDER BY day, instant, place"
+        );
         let mut transaction = self.pool.begin().await.context("reading the store")?;
         let mut since = Vec::new();
         for metric in metrics {
-            let rows = sqlx::query(
-                "SELECT metric, measured, number, text, source, beside, fetched FROM reading
-                 WHERE person = $1 AND metric = $2 AND day >= $3 ORDER BY day, instant",
-            )
-            .bind(person.as_str())
-            .bind(metric)
-            .bind(day.to_string())
-            .fetch_all(&mut *transaction)
-            .await
-            .context("reading the latest readings from the store")?;
+            let rows = sqlx::query(sqlx::AssertSqlSafe(newer.as_str()))
+                .bind(person.as_str())
+                .bind(metric)
+                .bind(day.to_string())
+                .fetch_all(&mut *transaction)
+                .await
+                .context("reading the latest readings from the store")?;
             since.extend(rows.iter().filter_map(stored));
         }
         Ok(since)

@@ -335,7 +335,7 @@ fn the_repository_speaks_of_no_single_machine_and_skips_no_test() {
 #[test]
 fn scripts_can_be_run_and_the_service_starts_what_is_built() {
     use std::os::unix::fs::PermissionsExt;
-    for script in ["tests/run", ".ci/run"] {
+    for script in ["tests/run", ".ci/run", "tests/interop/run", "tests/interop/home-assistant/install"] {
         let mode = fs::metadata(root().join(script)).unwrap().permissions().mode();
         assert!(mode & 0o111 == 0o111, "{script} is not executable");
         let checked = std::process::Command::new("bash").arg("-n").arg(root().join(script)).status().unwrap();
