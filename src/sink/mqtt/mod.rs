@@ -301,6 +301,8 @@ impl Sink for Mqtt {
         let topics = people.topics.remove(person).unwrap_or_default();
         let wanted = people.wanted.remove(&Some(person.clone())).unwrap_or_default();
         people.telling.retain(|_, (whose, _)| whose != person);
+        // Somebody else on the same account has their own to say under the same topics now.
+        inner.announce.notify_one();
         let elsewhere = discovery::messages(&people.wanted);
         let theirs = announced.iter().filter(|entity| entity.person.as_ref() == Some(person));
         let theirs: BTreeSet<_> = theirs.map(|entity| entity.topic.as_str()).collect();
