@@ -20,7 +20,7 @@ use crate::store::{Order, Stretch, Wish};
 /// How often it is looked for orders that another process gave, or left.
 const LOOK: Duration = Duration::from_secs(60);
 /// Longer than a step takes. A process that was killed holds up the others for so long.
-const LEASE: TimeDelta = TimeDelta::seconds(120);
+const LEASE: TimeDelta = TimeDelta::seconds(60);
 /// How long it waits when the upstream is in trouble: at first, and at most.
 const PAUSE: TimeDelta = TimeDelta::minutes(1);
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(30);

@@ -165,21 +165,10 @@ pub static METRICS: &[Metric] = &[
 /// What is kept within a day and is nobody's newest value: in the store, and never published.
 pub static KEPT: &[Metric] = &[row("sleep-level", "Sleep level", Text, Sleep, Nothing, words("mdi:sleep"))];
 
-/// The metrics that can be kept within a day. Of each but these two, samples are asked for only where they are to be
-/// kept: breathing by stage and sleep levels come with their night, without a request of their own, and always are.
-pub static INTRADAY: &[&str] = &[
-    "heart-rate",
-    "steps",
-    "calories",
-    "distance",
-    "floors",
-    "elevation",
-    "active-zone-minutes",
-    "hrv",
-    "spo2",
-    "breathing-rate",
-    "sleep-level",
-];
+/// The metrics that can be kept within a day. The last two come with their night, without a request of their own, and
+/// are kept in any case; of the others, samples are asked for only where they are wanted.
+#[rustfmt::skip]
+pub static INTRADAY: &[&str] = &["heart-rate", "steps", "calories", "distance", "floors", "elevation", "active-zone-minutes", "hrv", "spo2", "breathing-rate", "sleep-level"];
 
 /// The field beside a value under which an upstream's entry is kept with all its fields; it is never published.
 pub static WHOLE: &str = "whole";

@@ -30,6 +30,11 @@ fn a_bare_word_and_an_object_are_the_same_command() {
         assert_eq!(task(name), expected);
         assert_eq!(expected.name(), name);
     }
+    let Task::Backfill(past) = task(r#"{"command":"backfill","from":"2026-01-01","metrics":["steps","hrv"]}"#) else {
+        panic!("no backfill");
+    };
+    assert_eq!((past.from.as_deref(), past.to, past.metrics.len()), (Some("2026-01-01"), None, 2));
+    assert_eq!(task("backfill"), Task::Backfill(Past::default()));
     assert_eq!(read(None, b"reload").unwrap().task, Task::Reload);
     assert_eq!(read(None, b"republish").unwrap().task, Task::Republish);
 }
@@ -52,7 +57,7 @@ fn everything_else_is_refused_and_says_what_is_allowed() {
     let long = format!(r#"{{"command":"fetch","id":"{}"}}"#, "x".repeat(200));
     for (message, says) in [
         ("", "command is missing; allowed: fetch"),
-        ("explode", "\"explode\" is not a command; allowed: fetch, republish, pause"),
+        ("explode", "\"explode\" is not a command; allowed: fetch, backfill, republish, pause"),
         ("reload", "\"reload\" is not a command; allowed: fetch"),
         ("{", "not valid JSON"),
         ("{}", "command is missing"),

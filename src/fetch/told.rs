@@ -181,7 +181,8 @@ impl Told {
 impl Said {
     /// What is refused for good today need not be asked again before something changes.
     fn refused(answer: &Answer, known: &Known, provider: &'static str) -> Option<Said> {
-        let refused = matches!(answer.failure, Some(Failure::NotGranted(_) | Failure::Refused(_)));
+        let refused =
+            matches!(answer.failure, Some(Failure::NotGranted(_) | Failure::Refused(_) | Failure::SwitchedOff(_)));
         let (endpoint, today) = (answer.ask.endpoint.name, known.today);
         let covered = vec![Covered { provider, endpoint, first: today, last: today }];
         refused.then_some(Said { asked_for: None, readings: Vec::new(), covered })

@@ -8,7 +8,8 @@ use chrono::{Months, NaiveDate, NaiveTime, TimeDelta};
 use super::days::Chunk;
 use super::{BadRequest, Known};
 use crate::reading::Resolution;
-use crate::upstream::endpoint::Times;
+use crate::upstream::Upstream;
+use crate::upstream::endpoint::{Endpoint, Span, Times};
 
 /// The keywords a request can carry, in the order in which messages name them.
 pub static KEYWORDS: &[&str] = &[
@@ -119,6 +120,40 @@ pub(super) fn check(name: &str, value: &str, known: &Known) -> Result<(), BadReq
         _ if KEYWORDS.contains(&name) => Ok(()),
         _ => Err(BadRequest(format!("{name:?} is not a keyword; allowed: {}", KEYWORDS.join(", ")))),
     }
+}
+
+/// What the name of a resource has behind it where samples of it are meant.
+const WITHIN: &str = "/intraday";
+
+/// The time series that `resource` names, as python-fitbit spells them.
+pub(super) fn resource(
+    upstream: &'static Upstream,
+    keywords: &Keywords,
+    sampled: bool,
+) -> Result<&'static Endpoint, BadRequest> {
+    let of_days = |endpoint: &&Endpoint| matches!(endpoint.span, Span::Range(_));
+    let within = |endpoint: &&Endpoint| !endpoint.levels.is_empty();
+    let series =
+        || upstream.endpoints.iter().filter(|endpoint| if sampled { within(endpoint) } else { of_days(endpoint) });
+    let named = keywords.get("resource").map(|name| name.trim_start_matches('/'));
+    // Those within a day have the same names, and one more word.
+    let named = named.map(|name| match sampled {
+        true => format!("{}{WITHIN}", name.trim_end_matches(WITHIN)),
+        false => name.to_owned(),
+    });
+    let here = |name: &str| upstream.resources.iter().find(|(other, _)| *other == name).map(|(_, here)| *here);
+    let found = named.as_deref().and_then(|name| {
+        let name = here(name).unwrap_or(name);
+        series().find(|endpoint| endpoint.name == name)
+    });
+    found.ok_or_else(|| {
+        let aliases = upstream.resources.iter().map(|(name, _)| *name).filter(|name| name.ends_with(WITHIN) == sampled);
+        let allowed = series().map(|endpoint| endpoint.name).chain(aliases);
+        let allowed: Vec<_> = allowed.map(|name| name.trim_end_matches(WITHIN)).collect();
+        let named = named.map(|name| name.trim_end_matches(WITHIN).to_owned());
+        let said = named.map_or("is missing".to_owned(), |name| format!("{name:?} is unknown"));
+        BadRequest(format!("resource {said}; allowed: {}", allowed.join(", ")))
+    })
 }
 
 /// A level of detail by its name.

@@ -5,6 +5,7 @@ mod coverage; // what was asked before
 mod days; // which days are due, in as few ranges as possible
 mod keywords; // what a request may say beside its methods
 mod past; // what completes the history
+mod question; // what is asked, in the upstream's words
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -16,13 +17,14 @@ pub use past::{Past, past};
 
 use self::coverage::is_part;
 use self::days::{Chunk, chunks, open_before};
-use self::keywords::{Named, check, parse_date, times};
+use self::keywords::{Named, check, resource, times};
+use self::question::{Question, listed, question};
 use crate::metric::Group;
 use crate::reading::{Moment, Resolution};
 use crate::snapshot::Device;
 use crate::upstream::Upstream;
 use crate::upstream::decode::tracker;
-use crate::upstream::endpoint::{At, Decode, Endpoint, Method, Span, Verb};
+use crate::upstream::endpoint::{At, Decode, Endpoint, Method, Span};
 
 /// What is wanted of one person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -183,6 +185,9 @@ pub fn plan(upstream: &'static Upstream, wanted: &Wanted, known: &Known) -> Resu
         if intraday && days.range.is_none() {
             days.range = Some((known.today, known.today));
         }
+        if days.many() && times(&keywords)?.is_some() {
+            return Err(BadRequest("start_time and end_time need a single day: give one with date".into()));
+        }
         if found.group.is_some() {
             // Samples come along where they are kept; a range of days is asked for the values of days.
             endpoints.retain(|endpoint| kept(endpoint, known) && (days.range.is_none() || !is_sampled(endpoint)));
@@ -325,36 +330,6 @@ impl Found {
     }
 }
 
-/// What the name of a resource has behind it where samples of it are meant.
-const WITHIN: &str = "/intraday";
-
-/// The time series that `resource` names, as python-fitbit spells them.
-fn resource(upstream: &'static Upstream, keywords: &Keywords, sampled: bool) -> Result<&'static Endpoint, BadRequest> {
-    let of_days = |endpoint: &&Endpoint| matches!(endpoint.span, Span::Range(_));
-    let within = |endpoint: &&Endpoint| !endpoint.levels.is_empty();
-    let series =
-        || upstream.endpoints.iter().filter(|endpoint| if sampled { within(endpoint) } else { of_days(endpoint) });
-    let named = keywords.get("resource").map(|name| name.trim_start_matches('/'));
-    // Those within a day have the same names, and one more word.
-    let named = named.map(|name| match sampled {
-        true => format!("{}{WITHIN}", name.trim_end_matches(WITHIN)),
-        false => name.to_owned(),
-    });
-    let here = |name: &str| upstream.resources.iter().find(|(other, _)| *other == name).map(|(_, here)| *here);
-    let found = named.as_deref().and_then(|name| {
-        let name = here(name).unwrap_or(name);
-        series().find(|endpoint| endpoint.name == name)
-    });
-    found.ok_or_else(|| {
-        let aliases = upstream.resources.iter().map(|(name, _)| *name).filter(|name| name.ends_with(WITHIN) == sampled);
-        let allowed = series().map(|endpoint| endpoint.name).chain(aliases);
-        let allowed: Vec<_> = allowed.map(|name| name.trim_end_matches(WITHIN)).collect();
-        let named = named.map(|name| name.trim_end_matches(WITHIN).to_owned());
-        let said = named.map_or("is missing".to_owned(), |name| format!("{name:?} is unknown"));
-        BadRequest(format!("resource {said}; allowed: {}", allowed.join(", ")))
-    })
-}
-
 /// Whether the person granted what this endpoint needs.
 pub fn granted(endpoint: &Endpoint, known: &Known) -> bool {
     known.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == endpoint.scope))
@@ -407,73 +382,4 @@ impl Ask {
         days.retain(|(first, last)| first <= last);
         days
     }
-}
-
-/// The days that a list bounded by `after_date` or `before_date` is about.
-fn listed(
-    endpoint: &Endpoint,
-    keywords: &Keywords,
-    known: &Known,
-) -> Result<Option<(NaiveDate, NaiveDate)>, BadRequest> {
-    let date = |name: &str| keywords.get(name).map(|text| parse_date(name, text, known.today)).transpose();
-    Ok(match (endpoint.span, date("after_date")?, date("before_date")?) {
-        (Span::List(_), Some(after), _) => Some((after, known.today)),
-        (Span::List(_), None, Some(before)) => Some((NaiveDate::MIN, before)),
-        _ => None,
-    })
-}
-
-/// What is asked, in the upstream's words.
-struct Question {
-    path: String,
-    body: Option<Json>,
-    detail: Option<Resolution>,
-}
-
-/// The words for these days of an endpoint, at the level of detail and for the hours that keywords name.
-fn question(
-    endpoint: &Endpoint,
-    (start, end): Chunk,
-    keywords: &Keywords,
-    known: &Known,
-) -> Result<Question, BadRequest> {
-    let wanted = keywords.get("detail_level").map(|text| parse_detail(text)).transpose()?;
-    let detail = endpoint.detail(wanted.unwrap_or(known.intraday.detail));
-    let times = if is_sampled(endpoint) { times(keywords)? } else { None };
-    if times.is_some() && start != end {
-        return Err(BadRequest("start_time and end_time need a single day: give one with date".into()));
-    }
-    let path = endpoint.detailed(&path(endpoint, start, end, keywords, known)?, detail, times);
-    let body = match (endpoint.verb, detail) {
-        (Verb::RollUp, Some(detail)) => Some(endpoint.windows((start, end), detail, times, known.zone)),
-        _ => endpoint.body(start, end),
-    };
-    Ok(Question { path, body, detail })
-}
-
-/// The request's path and query, with its dates and with what keywords say of a list.
-fn path(
-    endpoint: &Endpoint,
-    start: NaiveDate,
-    end: NaiveDate,
-    keywords: &Keywords,
-    known: &Known,
-) -> Result<String, BadRequest> {
-    let Span::List(limit) = endpoint.span else { return Ok(endpoint.dated(start, end)) };
-    let keyword = |name: &str| keywords.get(name).map(String::as_str);
-    let limit = keyword("limit").map_or(limit.to_string(), str::to_owned);
-    let offset = keyword("offset").unwrap_or("0");
-    // The service takes exactly one of the two, each with its own order.
-    let (bound, order) = match (keyword("after_date"), keyword("before_date")) {
-        (Some(_), Some(_)) => {
-            return Err(BadRequest("after_date and before_date exclude each other: give one of them".into()));
-        }
-        (None, Some(before)) => (format!("beforeDate={}", parse_date("before_date", before, known.today)?), "desc"),
-        (Some(after), None) => (format!("afterDate={}", parse_date("after_date", after, known.today)?), "asc"),
-        (None, None) => (format!("afterDate={}", start - TimeDelta::days(1)), "asc"),
-    };
-    if keyword("sort").is_some_and(|sort| sort != order) {
-        return Err(BadRequest(format!("sort: only {order} is allowed together with {bound}")));
-    }
-    Ok(format!("{}?{bound}&sort={order}&offset={offset}&limit={limit}", endpoint.dated(start, end)))
 }

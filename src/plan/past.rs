@@ -7,7 +7,8 @@ use chrono::{NaiveDate, TimeDelta};
 
 use super::days::{Chunk, past as chunks};
 use super::keywords::parse_date;
-use super::{Ask, BadRequest, Keywords, Known, Question, cheapest, granted, kept, question};
+use super::question::{Question, question};
+use super::{Ask, BadRequest, Keywords, Known, cheapest, granted, kept};
 use crate::metric::Group;
 use crate::upstream::Upstream;
 use crate::upstream::endpoint::{Endpoint, Span};

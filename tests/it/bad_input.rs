@@ -51,7 +51,7 @@ async fn an_upstream_that_is_away_is_told_at_once_and_everything_is_kept() {
     let there = std::mem::replace(&mut world.cloud_url, "http://127.0.0.1:9".into());
     world.start().await;
     let began = Instant::now();
-    let answer = world.fetch("anna", "").await;
+    let answer = world.fetch("anna", "&force=true").await;
     assert_eq!(answer.status, 502, "{}", answer.body);
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert!(answer.json()["error"].as_str().unwrap().contains("no connection"), "{}", answer.body);
@@ -64,7 +64,7 @@ async fn an_upstream_that_is_away_is_told_at_once_and_everything_is_kept() {
     world.stop().await;
     world.cloud_url = there;
     world.start().await;
-    assert_eq!(world.fetch("anna", "").await.status, 200);
+    assert_eq!(world.fetch("anna", "&force=true").await.status, 200);
     assert_eq!(status(&world).await["alive"], true);
 }
 
@@ -77,7 +77,7 @@ async fn an_upstream_that_never_answers_costs_a_minute_at_most_and_the_others_no
     let methods = "get_devices,get_sleep,hrv,oxygen,activity";
     let hanging = world.send(patient.get(format!("{}/plugin/fitbit?user=anna&methods={methods}", world.url())));
     let ben = async {
-        let answer = world.fetch("ben", "").await;
+        let answer = world.fetch("ben", "&force=true").await;
         (answer.status, began.elapsed())
     };
     let (anna, (status, after)) = tokio::join!(hanging, ben);
@@ -102,7 +102,7 @@ async fn what_fails_in_passing_is_asked_once_more_and_what_is_switched_off_is_no
     world.cloud.fault(Fault { times: Some(1), ..fault("/hrv/", Effect::Html { status: 503 }) });
     world.cloud.fault(fault("/spo2/", Effect::SwitchedOff));
     world.cloud.forget_requests();
-    let answer = world.fetch("anna", "").await.json();
+    let answer = world.fetch("anna", "&force=true").await.json();
     assert_eq!(answer["failed"].as_array().unwrap().len(), 1, "{answer:#}");
     assert!(reason(&answer, "oxygen").contains("410"), "{answer:#}");
     assert_eq!((world.cloud.count("/hrv/"), world.cloud.count("/spo2/")), (2, 1));
@@ -111,7 +111,7 @@ async fn what_fails_in_passing_is_asked_once_more_and_what_is_switched_off_is_no
     let before = values(&world).await;
     world.cloud.fault(fault("", Effect::SwitchedOff));
     world.cloud.forget_requests();
-    let gone = world.fetch("anna", "").await;
+    let gone = world.fetch("anna", "&force=true").await;
     assert_eq!(gone.status, 409);
     assert!(gone.body.contains("is switched off; connect with Google"), "{}", gone.body);
     let asked = world.cloud.requests();
@@ -132,7 +132,7 @@ async fn a_scope_that_is_missing_is_named_and_what_the_upstream_does_not_permit_
         Effect::answer(403, &json!({"error": {"code": 403, "message": "The caller does not have permission", "status": "PERMISSION_DENIED"}})),
     ));
     world.cloud.forget_requests();
-    let answer = world.fetch("anna", "").await;
+    let answer = world.fetch("anna", "&force=true").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert!(reason(&answer.json(), "sleep").contains("scope sleep was not granted"));
     assert!(reason(&answer.json(), "hrv").contains("does not have permission"));
@@ -162,7 +162,7 @@ async fn whatever_the_upstream_babbles_known_values_stay_and_the_other_person_is
         ("an error with status 200", json!({"errors": [{"errorType": "system", "message": "no"}], "success": false})),
     ] {
         world.cloud.fault(fault("/user/-/", Effect::answer(200, &body)));
-        let answer = world.fetch("anna", "").await;
+        let answer = world.fetch("anna", "&force=true").await;
         assert!([200, 502].contains(&answer.status), "{what}: {} {}", answer.status, answer.body);
         assert_eq!(values(&world).await, before, "{what}");
         assert_eq!(devices(world.retained().await), trackers, "{what}");
@@ -172,14 +172,14 @@ async fn whatever_the_upstream_babbles_known_values_stay_and_the_other_person_is
     }
     for effect in [Effect::Truncated, Effect::Html { status: 200 }, Effect::Html { status: 502 }, Effect::AnswerLost] {
         world.cloud.fault(fault("/user/-/", effect.clone()));
-        let answer = world.fetch("anna", "").await;
+        let answer = world.fetch("anna", "&force=true").await;
         assert_eq!(answer.status, 502, "{effect:?}: {}", answer.body);
         assert_eq!(values(&world).await, before, "{effect:?}");
         world.cloud.clear_faults();
         world.clock.advance(TimeDelta::minutes(61));
     }
-    assert_eq!(world.fetch("ben", "").await.status, 200);
-    assert_eq!(world.fetch("anna", "").await.json()["failed"], json!([]));
+    assert_eq!(world.fetch("ben", "&force=true").await.status, 200);
+    assert_eq!(world.fetch("anna", "&force=true").await.json()["failed"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,7 +199,7 @@ async fn a_token_that_is_refused_after_renewing_it_ends_the_fetch_and_costs_no_c
     let expired = json!({"errors": [{"errorType": "expired_token", "message": "Access token expired: eyJhbGciOi.secret.part"}], "success": false});
     world.cloud.fault(fault("/user/-/", Effect::answer(401, &expired)));
     world.cloud.forget_requests();
-    let answer = world.fetch("anna", "").await;
+    let answer = world.fetch("anna", "&force=true").await;
     assert_eq!(answer.status, 502, "{}", answer.body);
     assert!(answer.body.contains("refused, also after renewing") && !answer.body.contains("eyJ"), "{}", answer.body);
     assert_eq!(world.cloud.count("/oauth2/token"), 1, "renewed once");
@@ -207,7 +207,7 @@ async fn a_token_that_is_refused_after_renewing_it_ends_the_fetch_and_costs_no_c
     let auth = world.retained().await["fitbit2mqtt/user/anna/auth"].clone();
     assert!(auth.contains("\"ok\""), "{auth}");
     world.cloud.clear_faults();
-    assert_eq!(world.fetch("anna", "").await.status, 200);
+    assert_eq!(world.fetch("anna", "&force=true").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -316,12 +316,12 @@ async fn a_token_file_that_a_hand_slipped_in_is_named_and_nothing_published_goes
     let good = fs::read_to_string(&file).unwrap();
     let before = values(&world).await;
     fs::write(&file, format!("methods = [unclosed\n{good}")).unwrap();
-    let answer = world.fetch("anna", "").await;
+    let answer = world.fetch("anna", "&force=true").await;
     assert_eq!(answer.status, 500, "{}", answer.body);
     let error = answer.json()["error"].as_str().unwrap().to_owned();
     assert!(error.contains("anna/plugindata/fitbit.toml line 2 is not valid TOML"), "{error}");
     assert!(!error.contains("eyJ") && !error.contains("access_token"), "{error}");
-    assert_eq!(world.fetch("ben", "").await.status, 200);
+    assert_eq!(world.fetch("ben", "&force=true").await.status, 200);
     let told = status(&world).await;
     assert!(told["alive"] == false && told["error"].as_str().unwrap().contains("fitbit.toml"), "{told}");
     assert_eq!(values(&world).await, before);
@@ -333,7 +333,7 @@ async fn a_token_file_that_a_hand_slipped_in_is_named_and_nothing_published_goes
         .await;
     assert_eq!(values(&world).await, before);
     fs::write(&file, good).unwrap();
-    assert_eq!(world.fetch("anna", "").await.status, 200);
+    assert_eq!(world.fetch("anna", "&force=true").await.status, 200);
     assert_eq!(status(&world).await["alive"], true);
 }
 
@@ -347,7 +347,7 @@ async fn a_wrong_setting_in_a_persons_file_is_named_with_what_is_allowed() {
         ("methods = \"get_sleep,get_everything\"", &["setting of anna", "get_everything", "get_bodyweight"]),
     ] {
         fs::write(&file, format!("{line}\n{good}")).unwrap();
-        let answer = world.fetch("anna", "").await;
+        let answer = world.fetch("anna", "&force=true").await;
         assert_eq!(answer.status, 400, "{}", answer.body);
         for word in words {
             assert!(answer.json()["error"].as_str().unwrap().contains(word), "{word} in {}", answer.body);
@@ -356,7 +356,7 @@ async fn a_wrong_setting_in_a_persons_file_is_named_with_what_is_allowed() {
         assert!(status(&world).await["error"].as_str().unwrap().contains(words[1]));
     }
     fs::write(&file, good).unwrap();
-    assert_eq!(world.fetch("anna", "").await.status, 200);
+    assert_eq!(world.fetch("anna", "&force=true").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ const PATH: &str = "/plugin/fitbit/command";
 const STATUS: &str = "fitbit2mqtt/user/anna/status";
 
 /// What is told of commands from now on, to whomever.
-async fn results(world: &World) -> Reader {
+pub async fn results(world: &World) -> Reader {
     let port = world.broker.plain;
     tokio::task::block_in_place(|| {
         world.broker.publish("test/results", "yes", true);
@@ -25,13 +25,13 @@ async fn results(world: &World) -> Reader {
     })
 }
 
-fn result(reader: &mut Reader) -> (String, Json) {
+pub fn result(reader: &mut Reader) -> (String, Json) {
     let seen = tokio::task::block_in_place(|| reader.next(PATIENCE)).expect("a result");
     assert!(!seen.retain, "{seen:?}");
     (seen.topic, serde_json::from_str(&seen.payload).unwrap())
 }
 
-fn say(world: &World, topic: &str, payload: &str) {
+pub fn say(world: &World, topic: &str, payload: &str) {
     tokio::task::block_in_place(|| world.broker.publish(&format!("fitbit2mqtt/{topic}/command"), payload, false));
 }
 

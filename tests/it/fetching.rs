@@ -10,7 +10,7 @@ use crate::world::World;
 async fn everything_of_two_people_arrives_on_mqtt() {
     let mut world = World::connected().await;
     world.start().await;
-    let anna = world.fetch("anna", "").await;
+    let anna = world.fetch("anna", "&force=true").await;
     assert_eq!(anna.status, 200, "{}", anna.body);
     let answer = anna.json();
     assert_eq!(answer["failed"], json!([]), "{answer:#}");
@@ -54,7 +54,7 @@ async fn one_failing_method_costs_the_others_nothing() {
         Effect::answer(200, &json!([{"dateTime": "2026-11-19", "value": {"avg": [1], "min": null, "max": 1e300}}])),
     ));
     world.cloud.fault(fault("/br/", Effect::answer(500, &json!({}))));
-    let answer = world.fetch("anna", "").await;
+    let answer = world.fetch("anna", "&force=true").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let failed = answer.json()["failed"].clone();
     for (method, reason) in [("sleep", "HTML"), ("hrv", "not JSON"), ("oxygen", "not plausible"), ("breathing", "500")]

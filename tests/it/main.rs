@@ -3,12 +3,15 @@
 #[cfg(feature = "embedded")]
 mod broker;
 mod actions; // interval actions, and people who come and go
+mod backfill; // the past, in few requests and whatever happens
 mod bad_input; // what goes wrong, and what it costs
+mod changes; // a fetch asks what can have changed, counted
 mod commands; // what is asked over MQTT and by forms, and what comes of it
 mod command_line; // each command, by the real program
 mod examples; // what programmers are shown
 mod files; // configuration, people's files, races, obstacles
 mod fixtures; // every endpoint row's answers decode to the expected readings
+mod intraday; // values within a day, and workouts whole
 mod measured; // what counts as a measurement
 mod methods; // every name under which something is asked
 mod homeassistant; // what Home Assistant is told, by its own rules

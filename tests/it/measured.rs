@@ -66,7 +66,7 @@ async fn today_is_absent_until_something_was_worn_and_topics_keep_their_last_val
     world.clock.advance(TimeDelta::hours(13));
     let raw = world.fetch("anna", "&methods=activities").await.json();
     assert_eq!(raw["data"]["activities"]["summary"]["steps"], 0, "a new day, of which the tracker has told nothing");
-    assert_eq!(world.fetch("anna", "").await.status, 200);
+    assert_eq!(world.fetch("anna", "&force=true").await.status, 200);
     let after = values(&world).await;
     for total in TOTALS {
         assert_eq!(after[total]["dateTime"], before[total]["dateTime"], "{total}");
@@ -75,7 +75,7 @@ async fn today_is_absent_until_something_was_worn_and_topics_keep_their_last_val
     // It tells: the day has begun.
     world.cloud.change(0, Change::ResumeSync).unwrap();
     world.clock.advance(TimeDelta::hours(6));
-    assert_eq!(world.fetch("anna", "").await.status, 200);
+    assert_eq!(world.fetch("anna", "&force=true").await.status, 200);
     let now = values(&world).await;
     assert_eq!(now["steps"]["dateTime"], "2026-11-21");
     let known = world.cloud.known(0).unwrap();
@@ -97,7 +97,7 @@ async fn a_zero_of_a_day_worn_is_published() {
         times: None,
         effect: Effect::answer(200, &summary),
     });
-    assert_eq!(world.fetch("anna", "").await.status, 200);
+    assert_eq!(world.fetch("anna", "&force=true").await.status, 200);
     let retained = world.retained().await;
     for total in ["floors", "elevation", "fairly-active-minutes", "very-active-minutes"] {
         assert_eq!(retained[&format!("sensors/fitbit/anna/{total}")], "0", "{total}");
@@ -124,7 +124,7 @@ async fn a_weigh_in_arrives_with_the_persons_own_offset_and_its_source_and_the_n
     world.cloud.change(0, weigh("2026-11-20T14:30:00Z", 71.3, Some(25.5))).unwrap();
     world.cloud.change(1, weigh("2026-11-20T14:31:00Z", 88.25, None)).unwrap();
     for name in ["anna", "ben"] {
-        assert_eq!(world.fetch(name, "").await.status, 200);
+        assert_eq!(world.fetch(name, "&force=true").await.status, 200);
     }
     let anna = values(&world).await;
     assert_eq!(anna["body-weight"]["value"], 71.3);

@@ -101,7 +101,7 @@ async fn get_sleep_log_by_interval() {
     {
         assert!(series(&answer, key).len() >= 10, "{key}");
     }
-    assert_eq!(world.cloud.count("/1.2/user/-/sleep/date/2026-11-01/2026-11-20.json"), 1);
+    assert_eq!(world.cloud.count("/1.2/user/-/sleep/date/2026-10-31/2026-11-20.json"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -305,13 +305,20 @@ async fn a_persons_file_gives_defaults_that_a_request_overrides() {
         let asked: Vec<String> = world.cloud.requests().into_iter().map(|asked| asked.path).collect();
         (answer.json(), asked)
     };
-    let (answer, asked) = paths("").await;
+    let (answer, asked) = paths("&force=true").await;
     assert!(answer["series"]["hrv"].is_array(), "{answer:#}");
     assert_eq!(
         asked,
         ["/1/user/-/body/log/weight/date/2026-11-14/2026-11-20.json", "/1/user/-/hrv/date/2026-11-14/2026-11-20.json"]
     );
-    let (_, asked) = paths("&period=30d").await;
+    // What the file names is not named by the request: it is asked when it can have changed, and answered all the same.
+    let (again, asked) = paths("").await;
+    assert_eq!(asked, ["/1/user/-/devices.json"]);
+    assert_eq!(
+        (&again["series"]["hrv"], &again["metrics"]["hrv"]),
+        (&answer["series"]["hrv"], &answer["metrics"]["hrv"])
+    );
+    let (_, asked) = paths("&period=30d&force=true").await;
     assert_eq!(asked[1], "/1/user/-/hrv/date/2026-10-22/2026-11-20.json");
     let (_, asked) = paths("&methods=get_devices").await;
     assert_eq!(asked, ["/1/user/-/devices.json"]);
@@ -327,7 +334,7 @@ async fn what_cannot_be_asked_is_400_and_names_what_can() {
         ("&methods=delete_sleep", &["delete_sleep", "get_sleep"]),
         ("&methods=update_device", &["update_device"]),
         ("&methods=add_favorite_food", &["add_favorite_food"]),
-        ("&methods=get_intraday_hrv_by_interval", &["get_intraday_hrv_by_interval", "allowed"]),
+        ("&methods=get_intraday_weight", &["get_intraday_weight", "get_intraday_hrv_by_interval", "allowed"]),
         ("&methods=get_sleep,everything", &["everything"]),
         ("&when=today", &["when", "period", "base_date"]),
         ("&methods=sleep&methods=body", &["methods", "twice"]),

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use chrono::{NaiveDate, TimeDelta};
-use fitbit2mqtt::plan::{Ask, Coverage, Intraday, Known, Plan, Probe, Wanted, plan};
+use fitbit2mqtt::plan::{Ask, Coverage, Intraday, Known, Plan, Probe, Wanted, past, plan};
 use fitbit2mqtt::reading::Resolution;
 use fitbit2mqtt::upstream::endpoint::{Endpoint, Span};
 use fitbit2mqtt::upstream::fitbit::FITBIT;
@@ -92,7 +92,7 @@ fn a_fetch_that_names_nothing_asks_each_family_once() {
             "/1/user/-/temp/skin/date/2026-10-22/2026-11-20.json",
             "/1/user/-/temp/core/date/2026-10-22/2026-11-20.json",
             "/1/user/-/cardioscore/date/2026-10-22/2026-11-20.json",
-            "/1.2/user/-/sleep/date/2026-11-14/2026-11-20.json",
+            "/1.2/user/-/sleep/date/2026-11-13/2026-11-20.json",
             "/1/user/-/foods/log/caloriesIn/date/2026-10-22/2026-11-20.json",
             "/1/user/-/foods/log/water/date/2026-10-22/2026-11-20.json",
             "/1/user/-/activities/list.json?afterDate=2026-10-21&sort=asc&offset=0&limit=100",
@@ -157,15 +157,18 @@ static SAID_ELSEWHERE: &[(&str, &str, &str, Option<u16>)] = &[
     ("get_breathing_rate_by_interval",      "/1/user/-/br/date/{start}/{end}/all.json",          "respiratory_rate",  Some(30)),
     ("get_body_data_by_interval",           "/1/user/-/body/log/weight/date/{start}/{end}.json", "weight",            Some(31)),
     ("get_vo2max_cardio_score_by_interval", "/1/user/-/cardioscore/date/{start}/{end}.json",     "cardio_fitness",    Some(30)),
-    ("get_sleep_log_by_interval",           "/1.2/user/-/sleep/date/{start}/{end}.json",         "sleep",             Some(100)),
+    // 100 there, of which the evening before takes one.
+    ("get_sleep_log_by_interval",           "/1.2/user/-/sleep/date/{before}/{end}.json",        "sleep",             Some(99)),
     ("get_temperature_skin_by_interval",    "/1/user/-/temp/skin/date/{start}/{end}.json",       "temperature",       Some(30)),
-    // "None" there; thirty days are within it.
-    ("get_spo2_summary_by_interval",        "/1/user/-/spo2/date/{start}/{end}.json",            "oxygen_saturation", Some(30)),
+    // "None" there; a hundred days are within it.
+    ("get_spo2_summary_by_interval",        "/1/user/-/spo2/date/{start}/{end}.json",            "oxygen_saturation", Some(100)),
     ("get_battery_level",                   "/1/user/-/devices.json",                            "settings",          None),
+    ("get_intraday_hrv_by_interval",        "/1/user/-/hrv/date/{start}/{end}/all.json",         "heartrate",         Some(30)),
+    ("get_spo2_by_interval",                "/1/user/-/spo2/date/{start}/{end}/all.json",        "oxygen_saturation", Some(30)),
     // python-fitbit.
     ("get_bodyweight",         "/1/user/-/body/log/weight/date/{start}/{end}.json", "weight",    Some(31)),
     ("get_bodyfat",            "/1/user/-/body/log/fat/date/{start}/{end}.json",    "weight",    Some(30)),
-    ("get_sleep",              "/1.2/user/-/sleep/date/{start}/{end}.json",         "sleep",     Some(100)),
+    ("get_sleep",              "/1.2/user/-/sleep/date/{before}/{end}.json",        "sleep",     Some(99)),
     ("activities",             "/1/user/-/activities/date/{start}.json",            "activity",  Some(1)),
     ("activity_stats",         "/1/user/-/activities.json",                         "activity",  None),
     ("get_devices",            "/1/user/-/devices.json",                            "settings",  None),
@@ -185,7 +188,9 @@ static SAID_ELSEWHERE: &[(&str, &str, &str, Option<u16>)] = &[
 #[test]
 fn names_known_from_elsewhere_lead_to_the_documented_path_scope_and_limit() {
     for (method, path, scope, limit) in SAID_ELSEWHERE {
-        let with = |start: &str, end: &str| path.replace("{start}", start).replace("{end}", end);
+        let with = |start: &str, end: &str| {
+            path.replace("{start}", start).replace("{before}", "2026-10-31").replace("{end}", end)
+        };
         let ranges = FITBIT.methods.iter().find(|row| row.name == *method).expect(method).keywords;
         let plan = match limit {
             Some(1) => planned(&[("methods", method), ("date", "2026-11-01")]),
@@ -196,14 +201,15 @@ fn names_known_from_elsewhere_lead_to_the_documented_path_scope_and_limit() {
         assert_eq!(paths(&plan), [expected], "{method}");
         assert_eq!(plan.asks[0].endpoint.scope, *scope, "{method}");
         let longest = match plan.asks[0].endpoint.span {
-            Span::Range(days) => Some(days),
+            Span::Range(days) | Span::Intraday(days) => Some(days),
             Span::Day => Some(1),
             _ => None,
         };
         assert_eq!(longest, *limit, "{method}");
         assert_eq!(ranges.contains(&"end_date"), limit.is_some_and(|days| days > 1), "{method}");
     }
-    let other = ["time_series", "activities_list"];
+    let within = ["intraday_time_series", "get_intraday_activity_by_date", "get_intraday_heart_rate_by_date"];
+    let other = [&["time_series", "activities_list"][..], &within].concat();
     for method in FITBIT.methods.iter().map(|method| method.name).filter(|name| !other.contains(name)) {
         assert!(SAID_ELSEWHERE.iter().any(|(name, ..)| *name == method), "{method} is not in this table");
     }
@@ -423,6 +429,37 @@ fn lists_are_asked_in_the_direction_the_service_takes() {
     );
 }
 
+#[test]
+fn a_year_of_everything_by_day_fits_into_one_window_newest_first_and_ends() {
+    let (first, last) = (day(TODAY) - TimeDelta::days(365), day(TODAY) - TimeDelta::days(1));
+    let mut known = known();
+    let asks = past(&FITBIT, (first, last), &[], &known);
+    println!("a year of everything by day: {} requests", asks.len());
+    assert!(asks.len() <= 130, "{} requests", asks.len());
+    let stretch = |ask: &Ask| (last - ask.end).num_days() / 30;
+    assert!(asks.is_sorted_by_key(|ask| (stretch(ask), ask.endpoint.name != "sleep")), "newest first, of it sleep");
+    assert!(
+        asks.iter().all(|ask| ask.start >= first && ask.end <= last && ask.covers(&known) == [(ask.start, ask.end)])
+    );
+    // Crashed after any number of answers, it goes on with the others; with the last, it is through.
+    for done in [1, asks.len() / 2, asks.len() - 1, asks.len()] {
+        let rows = asks[..done].iter().flat_map(|ask| {
+            let days = ask.start.iter_days().take_while(|day| *day <= ask.end);
+            days.map(|day| (ask.endpoint.name.to_owned(), day, known.now))
+        });
+        known.coverage = Coverage::new(rows.collect::<Vec<_>>(), known.zone);
+        let left: Vec<String> = past(&FITBIT, (first, last), &[], &known).into_iter().map(|ask| ask.path).collect();
+        assert_eq!(left, asks[done..].iter().map(|ask| ask.path.clone()).collect::<Vec<_>>(), "after {done}");
+    }
+    // What was settled a week ago, and was asked about before that, is a correction.
+    let yesterday = |day: NaiveDate| (day + TimeDelta::days(1)).and_hms_opt(20, 0, 0).expect("a time").and_utc();
+    let rows = first.iter_days().take_while(|day| *day <= last).map(|day| ("hrv".to_owned(), day, yesterday(day)));
+    known.coverage = Coverage::new(rows.collect::<Vec<_>>(), known.zone);
+    let corrections = past(&FITBIT, (last - TimeDelta::days(9), last), &["hrv".to_owned()], &known);
+    let days: Vec<_> = corrections.iter().map(|ask| (ask.start, ask.end)).collect();
+    assert_eq!(days, [(last - TimeDelta::days(9), day(TODAY) - TimeDelta::days(7))]);
+}
+
 /// The limits of the documentation, at and around them.
 #[test]
 fn ranges_are_cut_at_the_documented_limits() {
@@ -441,8 +478,8 @@ fn ranges_are_cut_at_the_documented_limits() {
     assert_eq!(lengths("get_bodyfat", 30), [30]);
     assert_eq!(lengths("get_bodyfat", 31), [30, 1]);
     assert_eq!(lengths("hrv", 65), [30, 30, 5]);
-    assert_eq!(lengths("get_sleep", 100), [100]);
-    assert_eq!(lengths("get_sleep", 201), [100, 100, 1]);
+    assert_eq!(lengths("get_sleep", 99), [99]);
+    assert_eq!(lengths("get_sleep", 199), [99, 99, 1]);
     assert_eq!(lengths("heart", 366), [365, 1]);
     assert_eq!(lengths("activities/steps", 1095), [1095]);
     assert_eq!(lengths("activities/steps", 1096), [1095, 1]);
@@ -475,7 +512,9 @@ proptest! {
         let Span::Range(longest) = endpoint.span else { unreachable!("only ranges are selected") };
         for ask in &asks {
             prop_assert!(ask.start <= ask.end && (ask.end - ask.start).num_days() < i64::from(longest), "{}", ask.path);
-            prop_assert!(ask.path.contains(&format!("{}/{}", ask.start, ask.end)), "{}", ask.path);
+            let evening = i64::from(ask.endpoint.path.contains("{before}"));
+            let first = ask.start - TimeDelta::days(evening);
+            prop_assert!(ask.path.contains(&format!("{first}/{}", ask.end)), "{}", ask.path);
         }
         let fewest = (days + i64::from(longest) - 1) / i64::from(longest);
         prop_assert_eq!(asks.len() as i64, fewest, "more requests than needed");

@@ -112,7 +112,8 @@ async fn a_broker_that_is_killed_while_everyone_is_published_ends_with_exactly_w
         assert_eq!((anna.status, ben.status), (200, 200), "a fetch needs no broker");
         world.cloud.change(0, Change::Steps { date: "2026-11-20".parse().unwrap(), steps: 1000 + round }).unwrap();
         tokio::task::block_in_place(|| world.broker.restart());
-        world.fetch("anna", "").await;
+        let answer = world.fetch("anna", "&force=true").await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
     }
     world.await_topic("fitbit2mqtt/bridge/status", |status| status == "online").await;
     world.await_topic("sensors/fitbit/anna/steps", |steps| steps == "1002").await;

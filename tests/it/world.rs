@@ -145,8 +145,13 @@ impl World {
 
     /// The same with some scopes only.
     pub fn connect_with(&self, index: usize, scopes: &[&str]) {
+        self.connect_to(&Client::confidential(), index, scopes);
+    }
+
+    /// The same as a consent to this application would have.
+    pub fn connect_to(&self, client: &Client, index: usize, scopes: &[&str]) {
         let person = person(PEOPLE[index]);
-        let grant = self.cloud.grant(&Client::confidential().id, index, scopes).unwrap();
+        let grant = self.cloud.grant(&client.id, index, scopes).unwrap();
         self.plugindata().create(&person).unwrap();
         let token = Token {
             access_token: grant.access_token.into(),

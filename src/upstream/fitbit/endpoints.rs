@@ -97,8 +97,8 @@ pub static ENDPOINTS: &[Endpoint] = &[
     row("br", "/1/user/-/br/date/{start}/{end}.json", "respiratory_rate", Span::Range(30), 30, None,
         series("/br", &[number("breathing-rate", "/value/breathingRate")])),
 
-    // A bare array; no longest range is documented, 30 days keeps answers small.
-    row("spo2", "/1/user/-/spo2/date/{start}/{end}.json", "oxygen_saturation", Span::Range(30), 30, Some(Group::Oxygen),
+    // A bare array; no longest range is documented, and 100 days are as many as of sleep.
+    row("spo2", "/1/user/-/spo2/date/{start}/{end}.json", "oxygen_saturation", Span::Range(100), 30, Some(Group::Oxygen),
         series("", &[number("spo2", "/value/avg"), number("spo2-min", "/value/min"), number("spo2-max", "/value/max")])),
 
     row("temp/skin", "/1/user/-/temp/skin/date/{start}/{end}.json", "temperature", Span::Range(30), 30, Some(Group::Temperature),
@@ -136,12 +136,12 @@ pub static ENDPOINTS: &[Endpoint] = &[
             Field { metric: "irregular-rhythm-alert", value: "/detectedTime", read: Read::Time, beside: &[] }] }),
 
     // Within a day: 24 hours in a request, nights thirty at once.
-    within("activities/heart/intraday", "/1/user/-/activities/heart/date/{date}/1d/{level}.json", "heartrate", Group::Heart, FROM_SECONDS, &["heart-rate"], intraday::dataset),
-    within("activities/steps/intraday", "/1/user/-/activities/steps/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["steps"], intraday::dataset),
-    within("activities/distance/intraday", "/1/user/-/activities/distance/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["distance"], intraday::dataset),
-    within("activities/floors/intraday", "/1/user/-/activities/floors/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["floors"], intraday::dataset),
-    within("activities/elevation/intraday", "/1/user/-/activities/elevation/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["elevation"], intraday::dataset),
-    within("activities/calories/intraday", "/1/user/-/activities/calories/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["calories"], intraday::dataset),
+    within("activities/heart/intraday", "/1/user/-/activities/heart/date/{date}/1d/{level}.json", "heartrate", Group::Heart, FROM_SECONDS, &["heart-rate"], |body, context| intraday::dataset(body, context, "activities-heart", "heart-rate")),
+    within("activities/steps/intraday", "/1/user/-/activities/steps/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["steps"], |body, context| intraday::dataset(body, context, "activities-steps", "steps")),
+    within("activities/distance/intraday", "/1/user/-/activities/distance/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["distance"], |body, context| intraday::dataset(body, context, "activities-distance", "distance")),
+    within("activities/floors/intraday", "/1/user/-/activities/floors/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["floors"], |body, context| intraday::dataset(body, context, "activities-floors", "floors")),
+    within("activities/elevation/intraday", "/1/user/-/activities/elevation/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["elevation"], |body, context| intraday::dataset(body, context, "activities-elevation", "elevation")),
+    within("activities/calories/intraday", "/1/user/-/activities/calories/date/{date}/1d/{level}.json", "activity", Group::Activity, FROM_MINUTES, &["calories"], |body, context| intraday::dataset(body, context, "activities-calories", "calories")),
     within("activities/active-zone-minutes/intraday", "/1/user/-/activities/active-zone-minutes/date/{date}/1d/{level}.json", "activity", Group::Zones, FROM_MINUTES,
         &["active-zone-minutes", "fat-burn-zone-minutes", "cardio-zone-minutes", "peak-zone-minutes"], intraday::zone_minutes),
     row("hrv/all", "/1/user/-/hrv/date/{start}/{end}/all.json", "heartrate", Span::Intraday(30), 7, Some(Group::Hrv),

@@ -11,16 +11,6 @@ use crate::upstream::Failure;
 use crate::upstream::decode::{self, pointer};
 use crate::upstream::endpoint::{Context, Decoded};
 
-/// Under what key each metric's rows stand.
-static DATASETS: &[(&str, &str)] = &[
-    ("activities-heart", "heart-rate"),
-    ("activities-steps", "steps"),
-    ("activities-distance", "distance"),
-    ("activities-floors", "floors"),
-    ("activities-elevation", "elevation"),
-    ("activities-calories", "calories"),
-];
-
 /// Active zone minutes, by zone; one without is left out.
 static ZONES: &[(&str, &str)] = &[
     ("active-zone-minutes", "/activeZoneMinutes"),
@@ -29,14 +19,14 @@ static ZONES: &[(&str, &str)] = &[
     ("peak-zone-minutes", "/peakActiveZoneMinutes"),
 ];
 
-/// A day in rows: `{"activities-steps-intraday": {"dataset": [{"time": "00:00:00", "value": 1}], …}}`.
-pub fn dataset(body: &Json, context: &Context) -> Result<Decoded, Failure> {
-    let found = DATASETS.iter().find_map(|(key, metric)| Some((*key, *metric, body.get(format!("{key}-intraday"))?)));
-    let Some((key, metric, found)) = found else {
+/// A day of a metric in rows: `{"activities-steps-intraday": {"dataset": [{"time": "00:00:00", "value": 1}], …}}`, where
+/// `activities-steps` is the key of the day's total beside them.
+pub fn dataset(body: &Json, context: &Context, key: &str, metric: &str) -> Result<Decoded, Failure> {
+    let Some(found) = body.get(format!("{key}-intraday")) else {
         // An application without rights to them gets the day alone.
-        return Err(match DATASETS.iter().any(|(key, _)| body.get(key).is_some()) {
-            true => Failure::NotGranted("the upstream gives this application no values within a day".into()),
-            false => Failure::Malformed("intraday: the answer has no values".into()),
+        return Err(match body.get(key) {
+            Some(_) => Failure::NotGranted("the upstream gives this application no values within a day".into()),
+            None => Failure::Malformed("intraday: the answer has no values".into()),
         });
     };
     let interval = found.get("datasetInterval").and_then(Json::as_u64).unwrap_or(1);

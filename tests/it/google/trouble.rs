@@ -60,7 +60,7 @@ async fn too_many_requests_and_failures_are_waited_out() {
     // What does not end is told, and ends asking.
     world.cloud.forget_requests();
     world.cloud.fault(fault("", 0, Effect::Exhausted { body: Exhausted::Google, retry_after: None }));
-    let spent = world.fetch("anna", "").await;
+    let spent = world.fetch("anna", "&force=true").await;
     assert!(spent.status == 429 && !spent.header("retry-after").is_empty(), "{spent:?}");
     assert!(world.cloud.requests().len() <= 4, "{:?}", world.cloud.requests());
 }
@@ -129,7 +129,7 @@ async fn a_scope_that_is_missing_for_one_type_costs_the_others_nothing() {
         "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
     );
     world.cloud.fault(fault(SLEEP, 0, refused));
-    let answer = world.fetch("anna", "").await;
+    let answer = world.fetch("anna", "&force=true").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let json = answer.json();
     let failed = json["failed"].as_array().unwrap();
@@ -161,7 +161,7 @@ async fn what_people_must_do_at_google_is_said_in_words() {
     ] {
         world.cloud.fault(fault("/v4/", 0, effect));
         let asked = world.cloud.requests().len();
-        let answer = world.fetch("anna", "").await;
+        let answer = world.fetch("anna", "&force=true").await;
         assert_eq!(answer.status, 502, "{}", answer.body);
         assert!(answer.json()["error"].as_str().unwrap().contains(cure), "{}", answer.body);
         assert!(world.cloud.requests().len() - asked <= 2, "the same answer is not asked for thirty times");
