@@ -263,6 +263,6 @@ class Household:
         for line in self.ha_log.read_text(errors="replace").splitlines():
             if re.search(r" (WARNING|ERROR) ", line) and re.search(r"mqtt|template|automation|fitbit|lovelace", line):
                 # A broker that is restarted is lost for a while.
-                if not re.search(r"Disconnected from MQTT|Failed to connect to MQTT|Error talking to MQTT", line):
+                if not re.search(r"Disconnected from MQTT|The connection was lost|Failed to connect to MQTT|Error talking to MQTT", line):
                     found.append(line)
         return found
