@@ -19,6 +19,8 @@ use crate::store::Announced;
 const QUIET: Duration = Duration::from_secs(2);
 /// How long the broker may take for what has to be there before the next step.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long Home Assistant may take to remove entities, in which nothing else happens to them.
+const LEAVE: Duration = Duration::from_secs(1);
 /// How long to wait after Home Assistant has started, in milliseconds: all its devices speak up then.
 const WELCOME: std::ops::Range<u64> = 1_000..5_000;
 /// What it says then.
@@ -86,7 +88,7 @@ impl Inner {
                 })
             })?;
         }
-        if changes.removed.is_empty() || !*self.client.connected().borrow() {
+        if !*self.client.connected().borrow() {
             return Ok(());
         }
         for (entity, removal) in &changes.removed {
@@ -98,7 +100,22 @@ impl Inner {
                 self.store.forget_announced(&entity.topic, &entity.component).await?;
             }
         }
-        Ok(())
+        self.clear_leaving(&[topics, changes.cleared].concat()).await
+    }
+
+    /// Clears the topics that nobody is to look at any more, when Home Assistant has had the time to take leave of what
+    /// was announced under these: it complains of a timestamp that is empty.
+    pub(super) async fn clear_leaving(&self, announced: &[String]) -> Result<()> {
+        if self.people.lock().await.leaving.is_empty() {
+            return Ok(());
+        }
+        if !announced.is_empty() || self.homeassistant.is_some() {
+            self.acknowledged(announced).await;
+            tokio::time::sleep(LEAVE).await;
+        }
+        let mut people = self.people.lock().await;
+        let leaving = std::mem::take(&mut people.leaving);
+        self.client.outbox(|outbox| leaving.iter().try_for_each(|topic| outbox.withdraw(topic)))
     }
 
     /// Waits until the broker has these topics and the messages under them; `false`: it took too long.

@@ -68,6 +68,8 @@ struct People {
     wanted: Wanted,
     /// The events under way.
     telling: Telling,
+    /// Topics to be cleared as soon as Home Assistant no longer looks at them.
+    leaving: BTreeSet<String>,
 }
 
 impl Mqtt {
@@ -129,7 +131,8 @@ impl Mqtt {
     /// Says that everybody has been published by now, but for `unpublished`, whose topics stay as they are: retained
     /// topics of nobody, left over from people, metrics or roots of former times, are cleared.
     pub async fn settled(&self, unpublished: &[Person]) -> Result<()> {
-        let people = self.inner.people.lock().await;
+        let mut people = self.inner.people.lock().await;
+        let people = &mut *people;
         let published = self.inner.store.published_topics().await?;
         let announced = self.inner.store.announced().await?;
         let unsure = |topic: &str| unpublished.iter().any(|person| self.inner.topics.belongs_to(person, topic));
@@ -142,6 +145,10 @@ impl Mqtt {
                     Some(Some(person)) if unpublished.contains(person) => Ok(()),
                     Some(_) => outbox.retire(topic),
                     None if outbox.retains(topic) => Ok(()),
+                    None if self.inner.homeassistant.is_some() => {
+                        people.leaving.insert(topic.clone());
+                        Ok(())
+                    }
                     None => outbox.clear(topic),
                 };
                 if let Err(error) = cleared {
@@ -268,15 +275,20 @@ impl Sink for Mqtt {
         if !new.is_empty() {
             inner.store.note_published(&new).await?;
         }
+        let people = &mut *people;
         let topics = people.topics.entry(person.clone()).or_default();
         let refused = inner.client.outbox(|outbox| {
             let mut refused = Vec::new();
             for gone in topics.iter().filter(|topic| !wanted.contains_key(*topic)).cloned().collect::<Vec<_>>() {
-                refused.extend(outbox.withdraw(&gone).err());
                 topics.remove(&gone);
+                match inner.homeassistant {
+                    Some(_) => drop(people.leaving.insert(gone)),
+                    None => refused.extend(outbox.withdraw(&gone).err()),
+                }
             }
             for (topic, payload) in wanted {
                 let retain = retain(payload.turn);
+                people.leaving.remove(&topic);
                 match outbox.set(&topic, payload.bytes, payload.turn, retain) {
                     Ok(()) => drop(topics.insert(topic)),
                     Err(error) => refused.push(error),
@@ -285,8 +297,11 @@ impl Sink for Mqtt {
             refused
         });
         let commands = inner.homeassistant.as_ref().is_some_and(|homeassistant| homeassistant.commands);
-        inner.want(&mut people, Some(person), &entities::of_person(&inner.topics, snapshot, commands));
-        inner.tell(&mut people, snapshot).await?;
+        inner.want(people, Some(person), &entities::of_person(&inner.topics, snapshot, commands));
+        if !people.leaving.is_empty() {
+            inner.announce.notify_one();
+        }
+        inner.tell(people, snapshot).await?;
         match refused.into_iter().next() {
             Some(error) => Err(error),
             None => Ok(()),
@@ -301,26 +316,26 @@ impl Sink for Mqtt {
         let topics = people.topics.remove(person).unwrap_or_default();
         let wanted = people.wanted.remove(&Some(person.clone())).unwrap_or_default();
         people.telling.retain(|_, (whose, _)| whose != person);
-        // Somebody else on the same account has their own to say under the same topics now.
-        inner.announce.notify_one();
         let elsewhere = discovery::messages(&people.wanted);
         let theirs = announced.iter().filter(|entity| entity.person.as_ref() == Some(person));
         let theirs: BTreeSet<_> = theirs.map(|entity| entity.topic.as_str()).collect();
+        let retired: Vec<_> = theirs.iter().filter(|topic| !elsewhere.contains_key(**topic)).collect();
         inner.client.outbox(|outbox| {
             // What another process has cleared already, Home Assistant does not want to hear of again.
             let gone = wanted.iter().filter(|message| !theirs.contains(message.topic.as_str()));
             gone.for_each(|message| outbox.forget(&message.topic));
-            theirs
-                .into_iter()
-                .filter(|topic| !elsewhere.contains_key(*topic))
-                .try_for_each(|topic| outbox.retire(topic))?;
-            topics.iter().try_for_each(|topic| outbox.withdraw(topic))?;
-            // Another process may have published more of this person.
-            published
-                .iter()
-                .filter(|topic| inner.topics.belongs_to(person, topic))
-                .try_for_each(|topic| outbox.clear(topic))
-        })
+            retired.iter().try_for_each(|topic| outbox.retire(topic))
+        })?;
+        let retired: Vec<_> = retired.into_iter().map(|topic| (*topic).to_owned()).collect();
+        // Another process may have published more of this person.
+        let more = published.into_iter().filter(|topic| inner.topics.belongs_to(person, topic));
+        people.leaving.extend(topics.into_iter().chain(more));
+        drop(people);
+        match inner.homeassistant {
+            Some(_) => Ok(inner.announce.notify_one()),
+            // Nobody else will.
+            None => inner.clear_leaving(&retired).await,
+        }
     }
 }
 

@@ -195,7 +195,7 @@ class Household:
             f"http: {{server_host: 127.0.0.1, server_port: {self.ha_port}}}\napi:\n"
             "automation: !include automations.yaml\n"
             "lovelace: {mode: yaml, dashboards: {fitbit-anna: {mode: yaml, title: Anna, filename: dashboard.yaml}}}\n"
-            "logger: {default: warning, logs: {homeassistant.components.mqtt: info}}\n")
+            "logger: {default: warning}\n")
         self.home_assistant.start()
         until("Home Assistant answers", lambda: isinstance(ask("GET", f"{self.ha_url}/api/onboarding"), list), 300)
         client = f"{self.ha_url}/"
