@@ -324,12 +324,13 @@ impl Sink for Mqtt {
             // What another process has cleared already, Home Assistant does not want to hear of again.
             let gone = wanted.iter().filter(|message| !theirs.contains(message.topic.as_str()));
             gone.for_each(|message| outbox.forget(&message.topic));
+            topics.iter().filter(|topic| !published.contains(topic)).try_for_each(|topic| outbox.withdraw(topic))?;
             retired.iter().try_for_each(|topic| outbox.retire(topic))
         })?;
         let retired: Vec<_> = retired.into_iter().map(|topic| (*topic).to_owned()).collect();
         // Another process may have published more of this person.
-        let more = published.into_iter().filter(|topic| inner.topics.belongs_to(person, topic));
-        people.leaving.extend(topics.into_iter().chain(more));
+        let left = published.into_iter().filter(|topic| inner.topics.belongs_to(person, topic));
+        people.leaving.extend(left);
         drop(people);
         match inner.homeassistant {
             Some(_) => Ok(inner.announce.notify_one()),

@@ -197,9 +197,6 @@ def forms(house):
         until(f"entities as before as {form}", lambda: wrong(house), 180)
         assert known() == before
         complaints = house.complaints()
-        if form == "component":
-            # Home Assistant's own way back from the device form ends with this for each device.
-            complaints = [line for line in complaints if "No device components to cleanup" not in line]
         assert not complaints, complaints
         house.ha_log.write_text("")
         said(f"entities outlive the change to the form {form}")
