@@ -332,11 +332,12 @@ impl Sink for Mqtt {
         let left = published.into_iter().filter(|topic| inner.topics.belongs_to(person, topic));
         people.leaving.extend(left);
         drop(people);
-        match inner.homeassistant {
-            Some(_) => Ok(inner.announce.notify_one()),
+        if inner.homeassistant.is_none() {
             // Nobody else will.
-            None => inner.clear_leaving(&retired).await,
+            return inner.clear_leaving(&retired).await;
         }
+        inner.announce.notify_one();
+        Ok(())
     }
 }
 
