@@ -4,7 +4,6 @@ mod commands; // what is asked over MQTT and by forms, and what comes of it
 
 use std::future::Future;
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -75,10 +74,13 @@ impl Parts {
     }
 }
 
-/// The store of a data folder; the folder is made as needed.
-pub async fn store(data_dir: &Path) -> Result<Store> {
-    crate::plugindata::create_folder(data_dir)?;
-    Store::open(&data_dir.join("fitbit2mqtt.db")).await
+/// The store that is configured; the data folder is made as needed.
+pub async fn store(config: &Config) -> Result<Store> {
+    crate::plugindata::create_folder(&config.data_dir)?;
+    match &config.store {
+        Some(url) => Store::at(url).await,
+        None => Store::open(&config.data_dir.join("fitbit2mqtt.db")).await,
+    }
 }
 
 /// The plugin process: entry points on `listener`, interval actions, MQTT; until `shutdown`.
@@ -91,7 +93,7 @@ pub async fn run(
     let port = listener.local_addr().context("asking for the address of the listener")?.port();
     config.on_port(port);
     let _lock = RunLock::acquire(&config.data_dir)?;
-    let store = store(&config.data_dir).await?;
+    let store = store(&config).await?;
     start_broker(&config.mqtt)?;
     let page = config.http.public_url.join(SETUP_PATH);
     let homeassistant = homeassistant_settings(&config, page);

@@ -1,5 +1,6 @@
 //! The command line: what each command is called and takes, and which room it calls.
 
+mod auth; // consent in the terminal
 mod backfill; // the past, with its progress
 
 use std::io::Write;
@@ -20,7 +21,6 @@ use crate::config::Config;
 use crate::demo;
 use crate::fetch::Refusal;
 use crate::manifest;
-use crate::oauth::ConsentError;
 use crate::plan::Wanted;
 use crate::plugindata::RunLock;
 use crate::reading::Person;
@@ -168,7 +168,7 @@ fn act(arguments: Arguments) -> Result<(), Failed> {
         Command::Backfill(what) => {
             runtime.block_on(async { backfill::backfill(config()?, what, interrupted()?).await })?
         }
-        Command::Auth { user } => runtime.block_on(auth(config()?, user))?,
+        Command::Auth { user } => runtime.block_on(auth::auth(config()?, user))?,
         Command::Forget { user } => runtime.block_on(forget(config()?, user))?,
         Command::Manifest | Command::Completions { .. } => {}
     }
@@ -207,7 +207,7 @@ async fn simulate(listen: SocketAddr, seed: u64, people: u32) -> Result<()> {
 }
 
 async fn fetch(config: Config, user: Person, wanted: Wanted, publish: bool) -> Result<(), Failed> {
-    let store = bridge::store(&config.data_dir).await?;
+    let store = bridge::store(&config).await?;
     let mqtt = match publish {
         true => Some(Arc::new(bridge::brief(&config.mqtt, &store).await?)),
         false => None,
@@ -228,71 +228,8 @@ async fn fetch(config: Config, user: Person, wanted: Wanted, publish: bool) -> R
     Ok(published?)
 }
 
-async fn auth(config: Config, user: Person) -> Result<()> {
-    let store = bridge::store(&config.data_dir).await?;
-    let parts = Parts::new(&config, Clock::system(), store, Vec::new())?;
-    parts.household.plugindata.create(&user)?;
-    let member = parts.household.member(&user).await?.context("the person's folder is gone")?;
-    let before = member.file.token.as_ref().map(|token| token.expires_at);
-    let address = parts.oauth.begin(&member).await?;
-    eprintln!("Open this address in a browser, on any device, and consent as {user}:\n");
-    print(&format!("{address}\n"))?;
-    eprintln!("\nThen paste the address of the page it ended on (also if that page could not be shown):");
-    let (sender, mut lines) = tokio::sync::mpsc::channel(1);
-    // Reading standard input cannot be interrupted, so it has a thread of its own.
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lines().map_while(|line| line.ok()) {
-            if sender.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    let mut ended = false;
-    loop {
-        let line = tokio::select! {
-            line = lines.recv(), if !ended => line,
-            () = tokio::time::sleep(Duration::from_secs(1)) => {
-                // A running bridge may have received the redirect itself.
-                let member = parts.household.member(&user).await?.context("the person's folder is gone")?;
-                if member.file.token.as_ref().is_some_and(|token| Some(token.expires_at) != before) {
-                    eprintln!("{user} is connected.");
-                    return Ok(());
-                }
-                if ended {
-                    bail!("no address of a consent was pasted, so {user} is not connected");
-                }
-                continue;
-            }
-        };
-        let Some(line) = line else {
-            ended = true;
-            continue;
-        };
-        if line.trim().is_empty() {
-            continue;
-        }
-        let connected = match parts.oauth.paste(&line, &user).await {
-            Ok(connected) => connected,
-            // Nothing is lost yet: the next paste may be the right one.
-            Err(error @ ConsentError::Missing(_)) => {
-                eprintln!("That is not it: {error}.");
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        eprintln!("{} is connected.", connected.person);
-        if let Some(warning) = connected.warning {
-            eprintln!("Mind: {warning}.");
-        }
-        for (scope, gives) in connected.missing {
-            eprintln!("Not allowed: {scope} ({gives}); connect again to add it.");
-        }
-        return Ok(());
-    }
-}
-
 async fn forget(config: Config, user: Person) -> Result<()> {
-    let store = bridge::store(&config.data_dir).await?;
+    let store = bridge::store(&config).await?;
     let mqtt = bridge::brief(&config.mqtt, &store).await?;
     let parts = Parts::new(&config, Clock::system(), store.clone(), Vec::new())?;
     let mut left = Vec::new();

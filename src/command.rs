@@ -98,7 +98,7 @@ impl Task {
 
 /// A message as a command to a person, or to the bridge where there is none: the bare name, or a JSON object with
 /// `command`, perhaps `id`, and what the command takes.
-pub fn read(to: Option<&Person>, message: &[u8]) -> Result<Command, Refused> {
+pub fn read(to: Option<&Person>, message: &[u8]) -> Result<Command, Box<Refused>> {
     let text = std::str::from_utf8(message).map_err(|_| refused("the command is not valid UTF-8".into()))?.trim();
     if !text.starts_with('{') {
         return command(to, None, text, &[]);
@@ -111,7 +111,7 @@ pub fn read(to: Option<&Person>, message: &[u8]) -> Result<Command, Refused> {
         Some(Json::Number(number)) => Some(number.clone().into()),
         Some(_) => return Err(refused(format!("id must be text of at most {LONGEST_ID} characters, or a number"))),
     };
-    let with_id = |refused: Refused| Refused { id: id.clone(), ..refused };
+    let with_id = |refused: Box<Refused>| Box::new(Refused { id: id.clone(), ..*refused });
     let Some(name) = object.get("command").and_then(Json::as_str) else {
         return Err(with_id(refused(format!("command is missing; allowed: {}", names(to)))));
     };
@@ -128,7 +128,7 @@ pub fn read(to: Option<&Person>, message: &[u8]) -> Result<Command, Refused> {
 }
 
 /// The fields of a form as a command; `command` and `id` are among them.
-pub fn read_form(to: &Person, fields: &[(String, String)]) -> Result<Command, Refused> {
+pub fn read_form(to: &Person, fields: &[(String, String)]) -> Result<Command, Box<Refused>> {
     let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let id = field("id").filter(|id| !id.is_empty());
     if id.is_some_and(|id| id.chars().count() > LONGEST_ID) {
@@ -180,16 +180,22 @@ pub fn result(id: Option<&Json>, command: Option<&str>, came: Result<Map<String,
     Json::Object(result)
 }
 
-fn command(to: Option<&Person>, id: Option<Json>, name: &str, fields: &[(String, String)]) -> Result<Command, Refused> {
+fn command(
+    to: Option<&Person>,
+    id: Option<Json>,
+    name: &str,
+    fields: &[(String, String)],
+) -> Result<Command, Box<Refused>> {
     let Some(row) = rows(to).find(|row| row.name == name) else {
         let said = match name {
             "" => "command is missing".to_owned(),
             name => format!("{:?} is not a command", name.chars().take(40).collect::<String>()),
         };
         let (error, cure) = (format!("{said}; allowed: {}", names(to)), CORRECT.to_owned());
-        return Err(Refused { id, command: None, error, cure });
+        return Err(Box::new(Refused { id, command: None, error, cure }));
     };
-    let refuse = |error: String| Refused { id: id.clone(), command: Some(row.name), error, cure: CORRECT.into() };
+    let refuse =
+        |error: String| Box::new(Refused { id: id.clone(), command: Some(row.name), error, cure: CORRECT.into() });
     let takes = |name: &str| row.takes.contains(&name) || (row.keywords && KEYWORDS.contains(&name));
     if let Some((field, _)) = fields.iter().find(|(field, _)| !takes(field)) {
         let keywords = KEYWORDS.iter().filter(|_| row.keywords);
@@ -222,8 +228,8 @@ fn names(to: Option<&Person>) -> String {
     rows(to).map(|row| row.name).collect::<Vec<_>>().join(", ")
 }
 
-fn refused(error: String) -> Refused {
-    Refused { id: None, command: None, error, cure: CORRECT.into() }
+fn refused(error: String) -> Box<Refused> {
+    Box::new(Refused { id: None, command: None, error, cure: CORRECT.into() })
 }
 
 /// A field as it would stand in an address.

@@ -57,7 +57,8 @@ impl Commands {
                             commands.tell(to.as_ref(), id.as_ref(), Some(name), Err((error.into(), cure.into())));
                         }
                     }
-                    Err(Refused { id, command, error, cure }) => {
+                    Err(refused) => {
+                        let Refused { id, command, error, cure } = *refused;
                         let whose = to.as_ref().map_or("the bridge", Person::as_str);
                         log::warn!("a command to {whose} was not understood: {error}");
                         commands.tell(to.as_ref(), id.as_ref(), command, Err((error, cure)));

@@ -47,7 +47,7 @@ pub(super) async fn backfill(
     arguments: Arguments,
     interrupted: impl Future<Output = ()>,
 ) -> Result<(), Failed> {
-    let store = bridge::store(&config.data_dir).await?;
+    let store = bridge::store(&config).await?;
     let parts = Parts::new(&config, Clock::system(), store, Vec::new())?;
     let backfill = parts.backfill(&config);
     let Arguments { user, from, to, metrics } = arguments;

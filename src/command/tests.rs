@@ -3,7 +3,7 @@
 
 use super::*;
 
-fn to_anna(message: &str) -> Result<Command, Refused> {
+fn to_anna(message: &str) -> Result<Command, Box<Refused>> {
     read(Some(&"anna".parse().unwrap()), message.as_bytes())
 }
 

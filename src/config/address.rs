@@ -114,6 +114,20 @@ impl Broker {
     }
 }
 
+/// Whether the store can be there: the path of a file, or a PostgreSQL server and database.
+pub(super) fn is_database(text: &str) -> bool {
+    if let Some(path) = text.strip_prefix("sqlite:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        return !path.is_empty() && !path.contains(['?', '\0']) && path != ":memory:";
+    }
+    let Ok(url) = Url::parse(text) else { return false };
+    let named = |part: &str| !part.is_empty();
+    matches!(url.scheme(), "postgres" | "postgresql")
+        && url.host_str().is_some_and(named)
+        && url.path().strip_prefix('/').is_some_and(named)
+        && url.port() != Some(0)
+}
+
 /// Whether an address has a host and nothing but a path beside it: no user, password, query, fragment.
 fn is_plain(url: &Url) -> bool {
     url.username().is_empty()

@@ -72,6 +72,7 @@ static KEYS: &[Row] = &[
     ("homeassistant.discovery",    Kind::Text, "device",               "\"device\", \"component\" (older Home Assistant, openHAB, Domoticz) or \"off\""),
     ("homeassistant.prefix",       Kind::Text, "homeassistant",        TOPIC_ALONE),
     ("homeassistant.status_topic", Kind::Text, "homeassistant/status", TOPIC_ALONE),
+    ("store.url",             Kind::Secret, "",                      "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE (default: the file fitbit2mqtt.db in data_dir)"),
     ("sleep.night_starts",    Kind::Text,   "18:00",                 "HH:MM, from 00:00 to 23:59"),
 ];
 

@@ -3,6 +3,7 @@
 
 mod action;
 mod address;
+mod history;
 mod homeassistant;
 pub(crate) mod key;
 pub(crate) mod lines;
@@ -14,16 +15,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use chrono::{NaiveTime, TimeDelta};
-use secrecy::SecretString;
+use chrono::NaiveTime;
+use secrecy::{ExposeSecret, SecretString};
 
 pub use self::action::{Action, PersonAction, expand};
 pub use self::address::{Address, Broker};
+pub use self::history::History;
 pub use self::homeassistant::{Discovery, HomeAssistant};
 use self::key::{UPSTREAMS, UpstreamRow};
 use self::settings::{Settings, Values};
-use crate::metric::INTRADAY;
-use crate::plan::{Intraday, parse_detail};
 
 /// The annotated sample: every key at its default.
 ///
@@ -48,6 +48,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// What Home Assistant is told.
     pub homeassistant: HomeAssistant,
+    /// `store.url`, which may hold a password; `None`: a file in `data_dir`.
+    pub store: Option<SecretString>,
     /// The addresses of every upstream.
     pub upstreams: Vec<Upstream>,
     /// What is asked for, and how often.
@@ -133,36 +135,6 @@ pub struct Upstream {
     pub revoke_url: Option<Address>,
 }
 
-/// `[history]`.
-#[derive(Debug, Clone)]
-pub struct History {
-    /// Everything is asked again after so long, even where no device has synced.
-    pub full_fetch_every: TimeDelta,
-    /// How many days of the past are fetched in the background after first consent; 0: none.
-    pub backfill_days: u16,
-    /// Requests of one fetch side by side.
-    pub parallel: usize,
-    /// What is kept within a day, for people who say nothing else.
-    pub intraday: Intraday,
-}
-
-impl History {
-    fn read(values: &Values) -> Result<History> {
-        let seconds = values.number("history.full_fetch_every", 60..=30 * 86_400)?.unwrap_or(21_600);
-        let backfill_days = u16::try_from(values.number("history.backfill_days", 0..=3650)?.unwrap_or(90))?;
-        let parallel = values.number("history.parallel", 1..=16)?.unwrap_or(4);
-        let known = |key: &str| INTRADAY.contains(&key).then(|| key.to_owned());
-        let metrics = values.list("history.intraday", known)?;
-        let detail = values.read("history.detail_level", |level| parse_detail(level).ok())?;
-        Ok(History {
-            backfill_days,
-            full_fetch_every: TimeDelta::seconds(seconds),
-            parallel: usize::try_from(parallel)?,
-            intraday: Intraday { metrics, detail },
-        })
-    }
-}
-
 /// `[sleep]`.
 #[derive(Debug, Clone)]
 pub struct Sleep {
@@ -231,6 +203,7 @@ impl Config {
             http: Http::read(values)?,
             mqtt: Mqtt::read(values)?,
             homeassistant: HomeAssistant::read(values)?,
+            store: store(values)?,
             upstreams: UPSTREAMS.iter().map(|row| Upstream::read(values, row)).collect::<Result<_>>()?,
             history: History::read(values)?,
             sleep: Sleep { night_starts: values.read("sleep.night_starts", address::hour)? },
@@ -340,6 +313,19 @@ impl Mqtt {
         }
         Ok(mqtt)
     }
+}
+
+fn store(values: &Values) -> Result<Option<SecretString>> {
+    let url = values.secret("store.url")?;
+    if url.as_ref().is_some_and(|url| !address::is_database(url.expose_secret())) {
+        let key = if values.is_given("store.url") { "store.url" } else { "store.url_file" };
+        bail!(
+            "{}: `{key}` (not shown) is neither sqlite:PATH nor postgres://USER:PASSWORD@HOST:PORT/DATABASE; in user and \
+             password, write what is neither letter nor digit as % and two hexadecimal digits",
+            values.place_of(key)
+        );
+    }
+    Ok(url)
 }
 
 fn client_certificate(values: &Values) -> Result<Option<ClientCertificate>> {

@@ -1,8 +1,9 @@
 //! When interval actions ran, so that a restart does not repeat them, and when they run next, for other processes to see.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{DateTime, Utc};
 
+use super::trouble::Doing;
 use super::{Store, moment};
 use crate::reading::Person;
 use crate::snapshot::NextAction;

@@ -1,9 +1,10 @@
 //! What was announced to Home Assistant: which entities exist there because of us, so that they can be taken back one by
 //! one, also after a restart.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Store;
+use super::trouble::Doing;
 use crate::reading::Person;
 
 /// One entity that was announced.

@@ -1,10 +1,11 @@
 //! What is to be fetched of the past: orders, how far each has come, and which one is next. What an order needs is not
 //! kept here; it follows from what was covered.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::Row;
 
+use super::trouble::Doing;
 use super::{Store, moment};
 use crate::reading::Person;
 

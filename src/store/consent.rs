@@ -1,11 +1,12 @@
 //! Consents under way: each `state` is single-use, lives ten minutes and belongs to one person and upstream. They are
 //! in the store so that any process on this data folder can finish what another began.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Store;
+use super::trouble::Doing;
 use crate::reading::Person;
 
 /// How long a person has to consent.

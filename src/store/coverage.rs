@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::rows::{portions, values};
+use super::trouble::Doing;
 use super::{Batch, Connection, Store, instant};
 use crate::reading::Person;
 

@@ -1,8 +1,9 @@
 //! Which events were told, so that each is told once, also across restarts.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::readings::{COLUMNS, stored};
+use super::trouble::Doing;
 use super::{Store, Stored};
 use crate::reading::Person;
 

@@ -1,9 +1,10 @@
 //! Reading back: what is kept of a stretch of days, in order of time and page by page, so that a long history needs no
 //! more memory than a short one.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{Days, NaiveDate};
 
+use super::trouble::Doing;
 use super::{Store, Stored, readings, samples};
 use crate::metric::Metric;
 use crate::reading::Person;

@@ -1,10 +1,11 @@
 //! Work that one process does at a time: whoever holds the lease of a name. It ends by itself, so that a process that
 //! was killed keeps nobody waiting for long.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::Store;
+use super::trouble::Doing;
 
 impl Store {
     /// Takes the lease of `name` for `holder` until `until`, or prolongs it. `false`: somebody else holds it. One

@@ -6,6 +6,7 @@ mod announced;
 mod backfill;
 mod consent;
 mod coverage;
+mod engine;
 mod event;
 mod history;
 mod lease;
@@ -16,17 +17,20 @@ mod record;
 mod rows;
 mod samples;
 mod setting;
+mod trouble;
 mod window;
 mod wish;
 
-use std::fs::{OpenOptions, Permissions};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{DateTime, Utc};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::any::AnyRow;
+use sqlx::{Any, AnyConnection, AnyPool, Transaction};
+
+use self::engine::Engine;
+use self::trouble::Doing;
 
 pub use announced::Announced;
 pub use backfill::{Order, Stretch};
@@ -40,68 +44,51 @@ pub use window::Window;
 pub use wish::Wish;
 
 /// A connection on which statements run, usually that of a transaction.
-type Connection = SqliteConnection;
+type Connection = AnyConnection;
 /// What a statement gives back.
-type Row = SqliteRow;
+type Row = AnyRow;
 
 /// The store; clones share one pool of connections.
 #[derive(Clone)]
 pub struct Store {
-    pool: SqlitePool,
+    engine: Engine,
+    pool: AnyPool,
 }
 
 impl Store {
     /// A store of this process alone, gone with it.
     pub async fn in_memory() -> Result<Store> {
-        // One connection, because each connection to memory is a database of its own.
-        let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
-        sqlx::migrate!("src/store/migrations").run(&pool).await?;
-        Ok(Store { pool })
+        let (engine, pool) = engine::in_memory().await?;
+        Ok(Store { engine, pool })
     }
 
     /// Opens the SQLite file at `path`, creating and migrating it as needed.
+    ///
+    /// # Errors
+    /// Names the file, what is wrong with it and what to do.
     pub async fn open(path: &Path) -> Result<Store> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(std::time::Duration::from_secs(10));
-        let opened = async {
-            close_to_others(path)?;
-            let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
-            sqlx::migrate!("src/store/migrations").run(&pool).await?;
-            anyhow::Ok(pool)
-        };
-        let pool = opened.await.with_context(|| {
-            format!("opening the store {}; if the file is damaged, move it away and it is made anew", path.display())
-        })?;
-        Ok(Store { pool })
+        let (engine, pool) = engine::file(path).await?;
+        Ok(Store { engine, pool })
     }
 
-    /// A transaction that will write: it has its turn from the start, for one that first reads and then writes would
-    /// be refused when another writer came in between.
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
-        self.pool.begin_with("BEGIN IMMEDIATE").await.context("writing the store")
+    /// Opens the database at `store.url`, migrating it as needed: `sqlite:PATH` or `postgres://…`.
+    ///
+    /// # Errors
+    /// Names the address without its password, what is wrong and what to do.
+    pub async fn at(url: &SecretString) -> Result<Store> {
+        let (engine, pool) = engine::at(url.expose_secret()).await?;
+        Ok(Store { engine, pool })
     }
-}
 
-/// Makes the file, or takes it from group and others: it holds health data. SQLite gives the files that it keeps beside
-/// it (`-wal`, `-shm`) the same mode when it makes them.
-fn close_to_others(path: &Path) -> std::io::Result<()> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        let path = Path::new(&name);
-        let Ok(mode) = path.metadata().map(|metadata| metadata.mode()) else { continue };
-        if mode & 0o077 != 0
-            && let Err(error) = std::fs::set_permissions(path, Permissions::from_mode(mode & 0o700))
-        {
-            log::warn!("{} is open to other users and cannot be closed: {error}", path.display());
-        }
+    /// Waits until every statement under way has ended, and closes; SQLite then has all in the one file.
+    pub async fn close(&self) {
+        self.pool.close().await;
     }
-    Ok(())
+
+    /// A transaction that will write, and has its turn to do so.
+    async fn write(&self) -> Result<Transaction<'static, Any>> {
+        self.engine.write(&self.pool).await.context("writing the store")
+    }
 }
 
 /// A Unix second as a time; one that no calendar has (a damaged row) is the beginning of time.

@@ -1,8 +1,9 @@
 //! What is known of a person beside readings: consent, profile, how the actions fare, devices.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
+use super::trouble::Doing;
 use super::{Store, Wish, moment};
 use crate::reading::Person;
 use crate::snapshot::{AuthState, Device};
@@ -209,7 +210,7 @@ impl Store {
             .await
             .context("replacing devices in the store")?;
         for device in &devices {
-            let json = serde_json::to_string(device).context("writing a device")?;
+            let json = serde_json::to_string(device)?;
             sqlx::query(
                 "INSERT INTO device (person, id, json) VALUES ($1, $2, $3)
                  ON CONFLICT (person, id) DO UPDATE SET json = excluded.json",

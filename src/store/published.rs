@@ -1,8 +1,9 @@
 //! Which retained topics exist because of us, so that they can be cleared later, also after a restart.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Store;
+use super::trouble::Doing;
 
 impl Store {
     /// Every topic ever published retained and not cleared since.

@@ -1,15 +1,17 @@
 //! The values of days, nights and events: written where they differ from what is known, and read back, newest first.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::Row as _;
 
 use super::record::Answered;
 use super::rows::{portions, values};
+use super::trouble::Doing;
 use super::{Connection, Cursor, Recorded, Row, Selection, Store, instant, moment, samples};
 use crate::metric::{self, Metric};
 use crate::reading::{Person, Reading, Value};
@@ -177,7 +179,7 @@ pub(super) async fn record<'a>(
         let known = known(connection, person, metric, first, last).await?;
         for (key, reading) in told {
             let revision = match known.get(&key) {
-                Some((known, ..)) if known == reading => continue,
+                Some((known, ..)) if same(known, reading) => continue,
                 Some((_, asked, _)) if !answered.replaces(key.0, *asked) => continue,
                 Some((_, _, revision)) => revision + 1,
                 None => 1,
@@ -185,8 +187,13 @@ pub(super) async fn record<'a>(
             changed.push((key, Recorded { reading, revision }));
         }
     }
-    for portion in portions(&changed) {
-        write(connection, person, portion, answered).await?;
+    // Numbers and texts go separately: PostgreSQL's driver must be told the type of each parameter once and for all, and
+    // takes that of a number that is none for another than a number's.
+    let is_number = |(_, recorded): &(Key, Recorded<'_>)| recorded.reading.value.number().is_some();
+    for run in changed.chunk_by(|one, other| is_number(one) == is_number(other)) {
+        for portion in portions(run) {
+            write(connection, person, portion, answered).await?;
+        }
     }
     Ok(changed.into_iter().map(|(_, recorded)| recorded).collect())
 }
@@ -235,44 +242,66 @@ async fn known(
     Ok(rows.iter().filter_map(read).collect())
 }
 
+/// Writes readings that are either all numbers or all texts.
 async fn write(
     connection: &mut Connection,
     person: &Person,
     changed: &[(Key, Recorded<'_>)],
     answered: &Answered,
 ) -> Result<()> {
+    let is_number = changed.iter().all(|(_, recorded)| recorded.reading.value.number().is_some());
+    let (value, other) = if is_number { ("number", "text") } else { ("text", "number") };
     let sql = format!(
-        "INSERT INTO reading (person, asked, fetched, metric, day, instant, place, measured, number, text, source,
-             beside, revision)
+        "INSERT INTO reading (person, asked, fetched, metric, day, instant, place, measured, source, beside, revision,
+             {value})
          VALUES {}
          ON CONFLICT (person, metric, day, instant, place) DO UPDATE SET
-             measured = excluded.measured, number = excluded.number, text = excluded.text, source = excluded.source,
+             measured = excluded.measured, {value} = excluded.{value}, {other} = NULL, source = excluded.source,
              beside = excluded.beside, asked = excluded.asked, fetched = excluded.fetched, revision = excluded.revision",
-        values("$1, $2, $3", 3, 10, changed.len()),
+        values("$1, $2, $3", 3, 9, changed.len()),
     );
     let mut query = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(person.as_str())
         .bind(answered.asked.timestamp_millis())
         .bind(answered.received.timestamp());
     for ((day, instant, place), Recorded { reading, revision }) in changed {
-        let (number, text) = match &reading.value {
-            Value::Number(number) => (Some(*number), None),
-            Value::Text(text) => (None, Some(text.as_str())),
-        };
         query = query
             .bind(reading.metric.key)
             .bind(day.to_string())
             .bind(*instant)
             .bind(*place)
             .bind(reading.at.to_string())
-            .bind(number)
-            .bind(text)
-            .bind(reading.source.as_deref())
+            .bind(reading.source.as_deref().map(|source| storable(source).into_owned()))
             .bind(serde_json::Value::Object(reading.beside.clone()).to_string())
             .bind(*revision);
+        query = match &reading.value {
+            Value::Number(number) => query.bind(*number),
+            Value::Text(text) => query.bind(storable(text).into_owned()),
+        };
     }
     query.execute(connection).await.context("recording readings in the store")?;
     Ok(())
+}
+
+/// Text without the one character that PostgreSQL cannot keep.
+pub(super) fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) }
+}
+
+/// Whether what is known is the reading, but for what cannot be kept of it.
+fn same(known: &Reading, reading: &Reading) -> bool {
+    if known == reading {
+        return true;
+    }
+    let clean = Reading {
+        value: match &reading.value {
+            Value::Text(text) => Value::Text(storable(text).into_owned()),
+            number => number.clone(),
+        },
+        source: reading.source.as_deref().map(|source| storable(source).into_owned()),
+        ..reading.clone()
+    };
+    *known == clean
 }
 
 /// A row as a reading; a row of a metric that the catalogue no longer has is nothing.

@@ -3,9 +3,10 @@
 
 use std::collections::HashSet;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
+use super::trouble::Doing;
 use super::{Store, coverage, readings, samples};
 use crate::reading::{Person, Reading};
 

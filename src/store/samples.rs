@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime};
 use sqlx::Row as _;
 
-use super::readings::one_of;
+use super::readings::{one_of, storable};
 use super::record::Answered;
 use super::rows::{portions, values};
+use super::trouble::Doing;
 use super::{Connection, Cursor, Recorded, Row, Store, Stored, moment};
 use crate::metric::{self, Metric};
 use crate::reading::{Moment, Person, Reading, Resolution, Value};
@@ -250,22 +251,26 @@ impl Origins {
             if origins.find(reading).is_some() {
                 continue;
             }
+            let source = reading.source.as_deref().map(|source| storable(source).into_owned());
             sqlx::query("INSERT INTO origin (id, east, source) VALUES ($1, $2, $3)")
                 .bind(next)
                 .bind(east(reading))
-                .bind(reading.source.as_deref())
+                .bind(source.clone())
                 .execute(&mut *connection)
                 .await
                 .context("noting the origin of samples in the store")?;
-            origins.0.push((east(reading), reading.source.clone(), next));
+            origins.0.push((east(reading), source, next));
             next += 1;
         }
         Ok(origins)
     }
 
     fn find(&self, reading: &Reading) -> Option<i64> {
-        let (east, source) = (east(reading), reading.source.as_deref());
-        self.0.iter().find(|(known, from, _)| *known == east && from.as_deref() == source).map(|(.., id)| *id)
+        let (east, source) = (east(reading), reading.source.as_deref().map(storable));
+        self.0
+            .iter()
+            .find(|(known, from, _)| *known == east && from.as_deref() == source.as_deref())
+            .map(|(.., id)| *id)
     }
 
     fn id(&self, reading: &Reading) -> i64 {

@@ -1,8 +1,9 @@
 //! Small things to remember across restarts: the client id, the key of the form tokens.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Store;
+use super::trouble::Doing;
 
 impl Store {
     /// The value kept under `key`; where there is none yet, the one `make` makes, kept from now on.

@@ -1,9 +1,10 @@
 //! Quota windows, counted in the store so that restarts and other processes do not lose count.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value as Json};
 
+use super::trouble::Doing;
 use super::{Store, moment};
 use crate::reading::Person;
 

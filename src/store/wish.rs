@@ -1,8 +1,9 @@
 //! What somebody asked of the bridge for a person by command, until it is withdrawn.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{DateTime, Utc};
 
+use super::trouble::Doing;
 use super::{Store, moment};
 use crate::reading::Person;
 

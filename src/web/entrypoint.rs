@@ -217,7 +217,8 @@ impl Entrypoints {
         let form = self.form(request)?;
         let back = form.return_to()?;
         let member = self.member(form.get("user")).await?;
-        let refused = |refused: command::Refused| Trouble::new(400, refused.error, refused.cure).of(&member.person);
+        let refused =
+            |refused: Box<command::Refused>| Trouble::new(400, refused.error, refused.cure).of(&member.person);
         let mut command = command::read_form(&member.person, &form.of_a_command()).map_err(refused)?;
         let id = command.id.get_or_insert_with(|| format!("{:08x}", rand::random::<u32>()).into()).clone();
         let name = command.task.name();

@@ -44,7 +44,7 @@ impl Anna {
         world.connect_to(&client, 0, &scopes);
         let text = world.configuration("127.0.0.1:0");
         let config = Config::parse(Some((Path::new("test.toml"), &text)), Vec::<(String, String)>::new()).unwrap();
-        let store = bridge::store(&config.data_dir).await.unwrap();
+        let store = bridge::store(&config).await.unwrap();
         let parts = Parts::new(&config, world.clock.clone(), store, Vec::new()).unwrap();
         Anna { world, parts }
     }

@@ -3,6 +3,7 @@
 
 use chrono::TimeDelta;
 use fitbit2mqtt::simulator::Change;
+use fitbit2mqtt::store::Store;
 use serde_json::Value as Json;
 
 use crate::mosquitto::{Reader, Seen};
@@ -37,7 +38,7 @@ fn weigh_in(world: &World, minutes_ago: i64, kilograms: f64) {
 
 /// Waits until the broker has every event, by what the store knows.
 async fn all_told(world: &World) {
-    let store = fitbit2mqtt::bridge::store(&world.data_dir()).await.unwrap();
+    let store = Store::open(&world.data_dir().join("fitbit2mqtt.db")).await.unwrap();
     let anna = crate::world::person("anna");
     world
         .until("everything was told", async |_| {

@@ -13,6 +13,7 @@ use fitbit2mqtt::sink::mqtt::discovery::{Announcement, Form, announcements};
 use fitbit2mqtt::sink::mqtt::entities::{of_bridge, of_person};
 use fitbit2mqtt::sink::mqtt::topic::Topics;
 use fitbit2mqtt::snapshot::{Device, Quota, Shown, Snapshot};
+use fitbit2mqtt::store::Store;
 use serde_json::{Map, Value as Json};
 
 use crate::mqtt::snapshot;
@@ -332,7 +333,7 @@ async fn a_metric_that_goes_is_removed_once_also_when_it_went_while_the_bridge_w
         let said = said.map(|seen| serde_json::from_str::<Json>(&seen.payload).unwrap());
         said.filter(|payload| payload["components"][key] == serde_json::json!({"platform": "sensor"})).count()
     };
-    let store = fitbit2mqtt::bridge::store(&world.data_dir()).await.unwrap();
+    let store = Store::open(&world.data_dir().join("fitbit2mqtt.db")).await.unwrap();
     let known =
         async |key: &str| store.announced().await.unwrap().iter().any(|it| it.topic == topic && it.component == key);
     world.until("the removal is acknowledged", async |_| !known("steps").await).await;
@@ -366,7 +367,7 @@ async fn a_person_who_goes_leaves_nothing_also_when_they_went_while_the_bridge_w
     fs::remove_dir_all(world.data_dir().join("identities/anna")).unwrap();
     world.start().await;
     world.until("anna's devices are gone", async |world| left(world, &anna).await == 0).await;
-    let store = fitbit2mqtt::bridge::store(&world.data_dir()).await.unwrap();
+    let store = Store::open(&world.data_dir().join("fitbit2mqtt.db")).await.unwrap();
     world
         .until("nothing is remembered of them", async |_| {
             store.announced().await.unwrap().iter().all(|entity| entity.person.is_none())

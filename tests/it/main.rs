@@ -19,6 +19,8 @@ mod events; // what happened, told once
 mod laws; // what holds for any answer whatever
 mod mosquitto; // a real broker for one test
 mod mqtt; // what reaches a broker, and what survives it
+mod store; // on either engine: once, in order, by turns
+mod postgres; // a real PostgreSQL for some tests
 mod planning; // methods and dates become the fewest requests
 mod planning_google; // the same for Google Health
 mod fetching; // a fetch through the front door

@@ -46,7 +46,7 @@ impl Sink for Memory {
 async fn computed(world: &World) -> BTreeMap<String, String> {
     let text = world.configuration("127.0.0.1:1");
     let config = Config::parse(Some((Path::new("test.toml"), &text)), Vec::<(String, String)>::new()).unwrap();
-    let store = bridge::store(&world.data_dir()).await.unwrap();
+    let store = bridge::store(&config).await.unwrap();
     let memory = Arc::new(Memory::default());
     let parts = Parts::new(&config, world.clock.clone(), store, vec![memory.clone()]).unwrap();
     for name in PEOPLE {

@@ -43,7 +43,7 @@ def expected_state(component, retained):
     template = component.get("value_template")
     if template:
         field = re.search(r"value_json(?:\.(\w+)|\['([\w-]+)'\])", template)
-        value = json.loads(payload).get(field.group(1) or field.group(2))
+        value = json.loads(payload or "{}").get(field.group(1) or field.group(2))
         if component["platform"] == "binary_sensor":
             return "off" if value in ("ok", "retrying") else "on"
         if component["platform"] == "switch":
@@ -101,7 +101,7 @@ def wrong(house):
             found.append(f"{entity} is called {attributes['friendly_name']}")
         metric = re.search(r"value_json\.get\('([\w-]+)'", component.get("json_attributes_template", ""))
         if metric:
-            beside = json.loads(retained[component["json_attributes_topic"]])[metric.group(1)]
+            beside = json.loads(retained.get(component["json_attributes_topic"], "{}")).get(metric.group(1), {"": "missing"})
             if any(attributes.get(key) != value for key, value in beside.items() if key != "name"):
                 found.append(f"{entity}: attributes {attributes}, not {beside}")
     return found

@@ -1,0 +1,167 @@
+//! Which database the store is in, and how each is opened: SQLite, embedded, or PostgreSQL. The only file that knows;
+//! the SQL of the others is what both take.
+
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, SqlSafeStr, Transaction};
+use url::Url;
+
+use super::trouble;
+
+/// Connections of one process. SQLite has one writer at a time anyhow, and a household few questions.
+const CONNECTIONS: u32 = 4;
+
+/// How long a connection is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+
+/// A database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+impl Engine {
+    /// A transaction that has its turn to write from the start. One that first reads and then writes would otherwise
+    /// be refused by SQLite when another writer came in between, and overwrite that one's work on PostgreSQL.
+    pub async fn write(self, pool: &AnyPool) -> sqlx::Result<Transaction<'static, Any>> {
+        match self {
+            Engine::Sqlite => pool.begin_with("BEGIN IMMEDIATE").await,
+            Engine::Postgres => {
+                let mut transaction = pool.begin().await?;
+                // The number says “fitbit” to whoever looks into pg_locks; the lock ends with the transaction.
+                sqlx::query("SELECT pg_advisory_xact_lock(112559321049460)").execute(&mut *transaction).await?;
+                Ok(transaction)
+            }
+        }
+    }
+
+    /// What a connection is told before it is used.
+    fn greeting(self) -> &'static str {
+        match self {
+            Engine::Sqlite => "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
+            Engine::Postgres => "SET lock_timeout = '10s'",
+        }
+    }
+
+    /// The tables, in the words of this database: PostgreSQL has no `WITHOUT ROWID`, and compares text by its bytes,
+    /// as SQLite does, only where it is told to.
+    fn migrations(self) -> Migrator {
+        let mut migrations: Vec<_> = MIGRATIONS.iter().cloned().collect();
+        if self == Engine::Postgres {
+            for migration in &mut migrations {
+                let sql = migration.sql.as_str().replace("WITHOUT ROWID", "").replace(" TEXT", " TEXT COLLATE \"C\"");
+                migration.sql = AssertSqlSafe(sql).into_sql_str();
+            }
+        }
+        Migrator::with_migrations(migrations)
+    }
+
+    /// A pool of connections to a database whose tables are as they should be.
+    async fn pool(self, url: &str, options: AnyPoolOptions) -> Result<AnyPool> {
+        sqlx::any::install_default_drivers();
+        // First by a connection of its own, for a pool would try again and again what can never work.
+        let tried = async {
+            let mut connection = AnyConnection::connect(url).await?;
+            connection.execute(self.greeting()).await?;
+            connection.close().await
+        };
+        match tokio::time::timeout(PATIENCE, tried).await {
+            Ok(tried) => tried.map_err(trouble::explained)?,
+            Err(_) => return Err(trouble::silent()),
+        }
+        let options =
+            options.max_connections(CONNECTIONS).acquire_timeout(PATIENCE).after_connect(move |connection, _| {
+                Box::pin(async move { connection.execute(self.greeting()).await.map(|_| ()) })
+            });
+        let pool = options.connect(url).await.map_err(trouble::explained)?;
+        self.migrate(&pool).await?;
+        Ok(pool)
+    }
+
+    async fn migrate(self, pool: &AnyPool) -> Result<()> {
+        self.migrations().run(pool).await.map_err(|error| match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => trouble::explained(error),
+            MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) | MigrateError::VersionTooNew(..) => {
+                anyhow::Error::new(error).context("its tables are of another version of fitbit2mqtt: use that version")
+            }
+            other => anyhow::Error::new(other),
+        })
+    }
+}
+
+/// A database in memory, gone with the pool.
+pub(super) async fn in_memory() -> Result<(Engine, AnyPool)> {
+    sqlx::any::install_default_drivers();
+    // One connection that never ends, because each connection to memory is a database of its own.
+    let options = AnyPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+    let pool = options.connect("sqlite::memory:").await?;
+    Engine::Sqlite.migrate(&pool).await?;
+    Ok((Engine::Sqlite, pool))
+}
+
+/// The SQLite file at `path`.
+pub(super) async fn file(path: &Path) -> Result<(Engine, AnyPool)> {
+    let opened = async {
+        close_to_others(path)?;
+        // Asking a file whether it is still there before each statement would cost more than most statements.
+        let options = AnyPoolOptions::new().test_before_acquire(false);
+        Engine::Sqlite.pool(&file_url(path)?, options).await
+    };
+    Ok((Engine::Sqlite, opened.await.with_context(|| format!("opening the store {}", path.display()))?))
+}
+
+/// The database at `url`: `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+pub(super) async fn at(url: &str) -> Result<(Engine, AnyPool)> {
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+        return file(&path).await;
+    }
+    let shown = match Url::parse(url) {
+        Ok(mut shown) if matches!(shown.scheme(), "postgres" | "postgresql") => {
+            // The query may hold a password, too. Both succeed for an address that has a host.
+            shown.set_query(None);
+            let _ = shown.set_password(None);
+            shown
+        }
+        // The text is not shown: wherever a password stands in it, it cannot be found in what is no address.
+        _ => bail!("the store's address is neither sqlite:PATH nor postgres://USER:PASSWORD@HOST:PORT/DATABASE"),
+    };
+    let pool = Engine::Postgres
+        .pool(url, AnyPoolOptions::new())
+        .await
+        .with_context(|| format!("opening the store {shown}"))?;
+    Ok((Engine::Postgres, pool))
+}
+
+fn file_url(path: &Path) -> Result<String> {
+    let path = std::path::absolute(path).context("asking for the working folder")?;
+    let Ok(url) = Url::from_file_path(&path) else { bail!("{} is no path of a file", path.display()) };
+    Ok(format!("sqlite://{}", url.path()))
+}
+
+/// Makes the file, or takes it from group and others: it holds health data. SQLite gives the files that it keeps beside
+/// it (`-wal`, `-shm`) the same mode when it makes them.
+fn close_to_others(path: &Path) -> std::io::Result<()> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let path = Path::new(&name);
+        let Ok(mode) = path.metadata().map(|metadata| metadata.mode()) else { continue };
+        if mode & 0o077 != 0
+            && let Err(error) = std::fs::set_permissions(path, Permissions::from_mode(mode & 0o700))
+        {
+            log::warn!("{} is open to other users and cannot be closed: {error}", path.display());
+        }
+    }
+    Ok(())
+}
