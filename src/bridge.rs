@@ -26,6 +26,7 @@ use crate::oauth::OAuth;
 use crate::plugindata::{Plugindata, RunLock};
 use crate::reading::Person;
 use crate::schedule::{Change, Ran, Runner, Schedule};
+use crate::sink::mqtt::discovery::Form;
 use crate::sink::mqtt::{self, Mqtt};
 use crate::snapshot::{Sink, utc};
 use crate::store::{Store, Wish};
@@ -96,7 +97,9 @@ pub async fn run(
     let _lock = RunLock::acquire(&config.data_dir)?;
     let store = store(&config).await?;
     start_broker(&config.mqtt)?;
-    let settings = mqtt_settings(&config.mqtt, &store).await?;
+    let page = config.http.public_url.join(SETUP_PATH);
+    let homeassistant = homeassistant_settings(&config, page);
+    let settings = mqtt::Settings { homeassistant, ..mqtt_settings(&config.mqtt, &store).await? };
     let mqtt = Arc::new(Mqtt::new(settings, store.clone())?);
     let destinations = Destinations::new(Arc::clone(&mqtt), &config, &store)?;
     let parts = Parts::new(&config, clock.clone(), store.clone(), destinations.sinks())?;
@@ -358,6 +361,18 @@ async fn mqtt_settings(config: &config::Mqtt, store: &Store) -> Result<mqtt::Set
         retain: config.retain,
         ..mqtt::Settings::new(url, id)
     })
+}
+
+/// What Home Assistant is told, and where.
+fn homeassistant_settings(config: &Config, page: String) -> Option<mqtt::HomeAssistant> {
+    let commands = config.mqtt.commands;
+    let config = &config.homeassistant;
+    let form = match config.discovery? {
+        config::Discovery::Device => Form::Device,
+        config::Discovery::Component => Form::Component,
+    };
+    let (prefix, status_topic) = (config.prefix.clone(), config.status_topic.clone());
+    Some(mqtt::HomeAssistant { form, prefix, status_topic, page, commands })
 }
 
 /// A short-lived client beside a running bridge.

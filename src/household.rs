@@ -7,9 +7,11 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value as Json};
+use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::config::PersonAction;
+use crate::event;
 use crate::metric::{KEPT, System};
 use crate::plan::{Intraday, Keywords, parse_detail};
 use crate::plugindata::{PersonFile, Plugindata};
@@ -167,8 +169,7 @@ impl Household {
     /// The newest values of a person, converted for them and reduced to the metrics they chose.
     pub async fn values(&self, member: &Member) -> Result<Vec<Shown>> {
         let newest = self.store.newest(&member.person).await?;
-        let shown = newest.into_iter().filter(|stored| member.is_shown(stored.reading.metric.key));
-        let mut shown: Vec<_> = shown.map(|stored| Shown::new(stored.reading, stored.fetched, member.system)).collect();
+        let mut shown = member.shown(newest);
         for value in shown.iter_mut().filter(|shown| trend::METRICS.contains(&shown.metric.key)) {
             let trend = self.trend(member, value).await?;
             value.beside.insert("trend".into(), trend.into());
@@ -201,9 +202,15 @@ impl Household {
             let reason = Some("a new consent was asked for; the present one is kept until then".into());
             auth = Auth { state: AuthState::Reauthorize, since, reason, ..auth };
         }
+        let values = self.values(member).await?;
+        let weight = values.iter().find(|shown| shown.metric.key == "body-weight");
+        let days_since_weigh_in = weight.map(|weight| (member.today - weight.at.date()).num_days().max(0));
+        let devices = self.store.devices(person).await?;
+        let since = self.store.since(person, event::metrics(), event::first_day(member.today)).await?;
         Ok(Snapshot {
             person: person.clone(),
-            values: self.values(member).await?,
+            account: member.account(),
+            values,
             available,
             status: Status {
                 alive: status.last_success.is_some() && status.error.is_none(),
@@ -211,11 +218,13 @@ impl Household {
                 last_success: status.last_success,
                 last_failure: status.last_failure,
                 error: status.error,
+                days_since_weigh_in,
                 paused: self.store.wished(person, Wish::Paused).await?.is_some(),
                 actions: self.actions(person).await?,
             },
             quota: self.quota.shown(person, member.upstream, member.today).await?,
-            devices: self.store.devices(person).await?,
+            events: event::events(&member.shown(since), &devices, now, member.today),
+            devices,
             auth,
         })
     }
@@ -274,6 +283,24 @@ impl Member {
             && self.upstream.endpoints.iter().any(|endpoint| endpoint.gives().contains(&metric))
     }
 
+    /// Readings as they are published: those chosen, converted for this person.
+    fn shown(&self, stored: Vec<Stored>) -> Vec<Shown> {
+        let published = stored.into_iter().filter(|stored| self.is_shown(stored.reading.metric.key));
+        published.map(|stored| Shown::new(stored.reading, stored.fetched, self.system)).collect()
+    }
+
+    /// What lasting identifiers are made of: what was written at the first consent. Where a token came by another way,
+    /// what that consent would have written.
+    pub fn account(&self) -> Option<String> {
+        let of_token = || self.file.token.as_ref().map(|token| self.account_of(token.user_id.as_deref()));
+        self.file.account.clone().or_else(of_token)
+    }
+
+    /// The account of somebody known to the upstream by this identifier.
+    pub fn account_of(&self, user_id: Option<&str>) -> String {
+        account(self.upstream.provider, user_id, &self.person)
+    }
+
     /// Whether the token is of another upstream than the person's present one: no scope of it is one of this one's.
     pub fn is_moving(&self) -> bool {
         let ours = |scope: &String| self.upstream.scopes.iter().any(|(name, _)| name == scope);
@@ -326,4 +353,11 @@ fn chosen_upstream(name: Option<&str>) -> Result<&'static Upstream> {
 /// This machine's time zone, or UTC where it has none that the tz database knows.
 fn zone_here() -> Tz {
     iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC)
+}
+
+/// What the lasting identifiers of a person are made of, once and for all at their first token: eight hexadecimal digits
+/// that tell accounts apart and say nothing about them.
+pub fn account(provider: &str, user_id: Option<&str>, person: &Person) -> String {
+    let hash = Sha256::digest(format!("{provider}\0{}\0", user_id.unwrap_or(person.as_str())));
+    hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }

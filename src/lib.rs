@@ -28,6 +28,7 @@ pub mod metric; // the catalogue: one row per metric
 pub mod reading; // one value of one metric of one person at one time
 pub mod snapshot; // what is known of a person, ready to go out; `trait Sink`
 pub mod trend; // where a value is going
+pub mod event; // what happened of late
 pub mod clock; // the one clock
 pub mod config; // the TOML file and the environment as checked values
 pub mod manifest; // the plugin as a host sees it: entry points, action template

@@ -1,5 +1,12 @@
-//! The catalogue: one row per metric that any upstream can deliver, with its unit and what a zero of it means.
-//! Pure data and unit conversion; it knows no upstream and no destination.
+//! The catalogue: one row per metric that any upstream can deliver, with its unit, what a zero of it means and how Home
+//! Assistant shows it. Pure data; it knows no upstream and no destination.
+
+mod entity; // how a home-automation system shows it
+mod unit; // units, and their systems
+
+pub use self::entity::Entity;
+use self::entity::{instant, measured, total, words};
+pub use self::unit::{BESIDE_UNITS, System, Unit};
 
 /// One thing measured, under the same key whichever upstream it came from.
 #[derive(Debug, PartialEq)]
@@ -14,6 +21,8 @@ pub struct Metric {
     pub group: Group,
     /// What a value of 0 says.
     pub zero: Zero,
+    /// How Home Assistant shows it.
+    pub entity: Entity,
 }
 
 impl Metric {
@@ -82,8 +91,8 @@ pub fn find(key: &str) -> Option<&'static Metric> {
     METRICS.iter().chain(KEPT).find(|metric| metric.key == key)
 }
 
-const fn row(key: &'static str, name: &'static str, unit: Unit, group: Group, zero: Zero) -> Metric {
-    Metric { key, name, unit, group, zero }
+const fn row(key: &'static str, name: &'static str, unit: Unit, group: Group, zero: Zero, entity: Entity) -> Metric {
+    Metric { key, name, unit, group, zero, entity }
 }
 
 use Group::*;
@@ -93,223 +102,68 @@ use Zero::*;
 /// Every metric, in the order in which pages and documents list them.
 #[rustfmt::skip]
 pub static METRICS: &[Metric] = &[
-    row("body-weight",                  "Weight",                        Kilogram,                Body,        Nothing),
-    row("bmi",                          "Body mass index",               KilogramPerSquareMetre,  Body,        Nothing),
-    row("body-fat",                     "Body fat",                      Percent,                 Body,        Nothing),
-    row("height",                       "Height",                        Centimetre,              Body,        Nothing),
-    row("steps",                        "Steps",                         Steps,                   Activity,    WornOnly),
-    row("distance",                     "Distance",                      Kilometre,               Activity,    WornOnly),
-    row("floors",                       "Floors",                        Floors,                  Activity,    WornOnly),
-    row("elevation",                    "Elevation gain",                Metre,                   Activity,    WornOnly),
-    row("calories",                     "Calories burned",               Kilocalorie,             Activity,    Nothing),
-    row("activity-calories",            "Activity calories",             Kilocalorie,             Activity,    WornOnly),
-    row("basal-calories",               "Basal calories",                Kilocalorie,             Activity,    Nothing),
-    row("sedentary-minutes",            "Sedentary time",                Minute,                  Activity,    WornOnly),
-    row("lightly-active-minutes",       "Lightly active time",           Minute,                  Activity,    WornOnly),
-    row("fairly-active-minutes",        "Fairly active time",            Minute,                  Activity,    WornOnly),
-    row("very-active-minutes",          "Very active time",              Minute,                  Activity,    WornOnly),
-    row("active-zone-minutes",          "Active zone minutes",           Minute,                  Zones,       WornOnly),
-    row("fat-burn-zone-minutes",        "Fat burn zone minutes",         Minute,                  Zones,       WornOnly),
-    row("cardio-zone-minutes",          "Cardio zone minutes",           Minute,                  Zones,       WornOnly),
-    row("peak-zone-minutes",            "Peak zone minutes",             Minute,                  Zones,       WornOnly),
-    row("resting-heart-rate",           "Resting heart rate",            BeatsPerMinute,          Heart,       Nothing),
-    row("heart-rate",                   "Heart rate",                    BeatsPerMinute,          Heart,       Nothing),
-    row("out-of-range-heart-minutes",   "Heart rate out of range",       Minute,                  Heart,       WornOnly),
-    row("fat-burn-heart-minutes",       "Heart rate in fat burn zone",   Minute,                  Heart,       WornOnly),
-    row("cardio-heart-minutes",         "Heart rate in cardio zone",     Minute,                  Heart,       WornOnly),
-    row("peak-heart-minutes",           "Heart rate in peak zone",       Minute,                  Heart,       WornOnly),
-    row("hrv",                          "Heart rate variability",        Millisecond,             Hrv,         Nothing),
-    row("deep-sleep-hrv",               "Heart rate variability in deep sleep", Millisecond,      Hrv,         Nothing),
-    row("breathing-rate",               "Breathing rate",                BreathsPerMinute,        Breathing,   Nothing),
-    row("deep-sleep-breathing-rate",    "Breathing rate in deep sleep",  BreathsPerMinute,        Breathing,   Nothing),
-    row("light-sleep-breathing-rate",   "Breathing rate in light sleep", BreathsPerMinute,        Breathing,   Nothing),
-    row("rem-sleep-breathing-rate",     "Breathing rate in REM sleep",   BreathsPerMinute,        Breathing,   Nothing),
-    row("spo2",                         "Blood oxygen",                  Percent,                 Oxygen,      Nothing),
-    row("spo2-min",                     "Blood oxygen, lowest",          Percent,                 Oxygen,      Nothing),
-    row("spo2-max",                     "Blood oxygen, highest",         Percent,                 Oxygen,      Nothing),
-    row("skin-temperature-variation",   "Skin temperature variation",    CelsiusDifference,       Temperature, Measured),
-    row("core-temperature",             "Core temperature",              Celsius,                 Temperature, Nothing),
-    row("vo2-max",                      "Cardio fitness",                MillilitrePerKilogramMinute, Fitness, Nothing),
-    row("sleep-minutes",                "Asleep",                        Minute,                  Sleep,       Nothing),
-    row("sleep-awake-minutes",          "Awake during sleep",            Minute,                  Sleep,       Measured),
-    row("deep-sleep-minutes",           "Deep sleep",                    Minute,                  Sleep,       Measured),
-    row("light-sleep-minutes",          "Light sleep",                   Minute,                  Sleep,       Measured),
-    row("rem-sleep-minutes",            "REM sleep",                     Minute,                  Sleep,       Measured),
-    row("time-in-bed-minutes",          "Time in bed",                   Minute,                  Sleep,       Nothing),
-    row("sleep-efficiency",             "Sleep efficiency",              Percent,                 Sleep,       Nothing),
-    row("sleep-start",                  "Sleep start",                   Timestamp,               Sleep,       Nothing),
-    row("sleep-end",                    "Sleep end",                     Timestamp,               Sleep,       Nothing),
-    row("sleep-awakenings",             "Awakenings",                    Count,                   Sleep,       Measured),
-    row("minutes-to-fall-asleep",       "Time to fall asleep",           Minute,                  Sleep,       Measured),
-    row("minutes-after-wakeup",         "In bed after waking up",        Minute,                  Sleep,       Measured),
-    row("nap-minutes",                  "Naps",                          Minute,                  Sleep,       Nothing),
-    row("sleep-score",                  "Sleep score",                   Score,                   Sleep,       Nothing),
-    row("water",                        "Water",                         Millilitre,              Nutrition,   Nothing),
-    row("calories-in",                  "Calories eaten",                Kilocalorie,             Nutrition,   Nothing),
-    row("last-workout",                 "Last workout",                  Timestamp,               Workouts,    Nothing),
-    row("tracker-battery",              "Tracker battery",               Percent,                 Devices,     Measured),
-    row("tracker-last-sync",            "Tracker last sync",             Timestamp,               Devices,     Nothing),
-    row("ecg-result",                   "ECG result",                    Text,                    Rhythm,      Nothing),
-    row("irregular-rhythm-alert",       "Irregular rhythm alert",        Timestamp,               Rhythm,      Nothing),
+    row("body-weight",                  "Weight",                        Kilogram,                Body,        Nothing,   measured("weight", 1, "mdi:scale-bathroom")),
+    row("bmi",                          "Body mass index",               KilogramPerSquareMetre,  Body,        Nothing,   measured("", 1, "mdi:human-male-height")),
+    row("body-fat",                     "Body fat",                      Percent,                 Body,        Nothing,   measured("", 1, "mdi:percent-outline")),
+    row("height",                       "Height",                        Centimetre,              Body,        Nothing,   measured("distance", 0, "mdi:human-male-height-variant")),
+    row("steps",                        "Steps",                         Steps,                   Activity,    WornOnly,  total("", 0, "mdi:walk")),
+    row("distance",                     "Distance",                      Kilometre,               Activity,    WornOnly,  total("distance", 2, "mdi:map-marker-distance")),
+    row("floors",                       "Floors",                        Floors,                  Activity,    WornOnly,  total("", 0, "mdi:stairs-up")),
+    row("elevation",                    "Elevation gain",                Metre,                   Activity,    WornOnly,  total("distance", 0, "mdi:elevation-rise")),
+    row("calories",                     "Calories burned",               Kilocalorie,             Activity,    Nothing,   total("energy", 0, "mdi:fire")),
+    row("activity-calories",            "Activity calories",             Kilocalorie,             Activity,    WornOnly,  total("energy", 0, "mdi:fire-circle")),
+    row("basal-calories",               "Basal calories",                Kilocalorie,             Activity,    Nothing,   total("energy", 0, "mdi:sofa").hidden()),
+    row("sedentary-minutes",            "Sedentary time",                Minute,                  Activity,    WornOnly,  total("duration", 0, "mdi:seat")),
+    row("lightly-active-minutes",       "Lightly active time",           Minute,                  Activity,    WornOnly,  total("duration", 0, "mdi:walk")),
+    row("fairly-active-minutes",        "Fairly active time",            Minute,                  Activity,    WornOnly,  total("duration", 0, "mdi:run")),
+    row("very-active-minutes",          "Very active time",              Minute,                  Activity,    WornOnly,  total("duration", 0, "mdi:run-fast")),
+    row("active-zone-minutes",          "Active zone minutes",           Minute,                  Zones,       WornOnly,  total("duration", 0, "mdi:heart-flash")),
+    row("fat-burn-zone-minutes",        "Fat burn zone minutes",         Minute,                  Zones,       WornOnly,  total("duration", 0, "mdi:heart-half")),
+    row("cardio-zone-minutes",          "Cardio zone minutes",           Minute,                  Zones,       WornOnly,  total("duration", 0, "mdi:heart-plus")),
+    row("peak-zone-minutes",            "Peak zone minutes",             Minute,                  Zones,       WornOnly,  total("duration", 0, "mdi:heart")),
+    row("resting-heart-rate",           "Resting heart rate",            BeatsPerMinute,          Heart,       Nothing,   measured("", 0, "mdi:heart-pulse")),
+    row("heart-rate",                   "Heart rate",                    BeatsPerMinute,          Heart,       Nothing,   measured("", 0, "mdi:heart-pulse")),
+    row("out-of-range-heart-minutes",   "Heart rate out of range",       Minute,                  Heart,       WornOnly,  total("duration", 0, "mdi:heart-outline").hidden()),
+    row("fat-burn-heart-minutes",       "Heart rate in fat burn zone",   Minute,                  Heart,       WornOnly,  total("duration", 0, "mdi:heart-half").hidden()),
+    row("cardio-heart-minutes",         "Heart rate in cardio zone",     Minute,                  Heart,       WornOnly,  total("duration", 0, "mdi:heart-plus").hidden()),
+    row("peak-heart-minutes",           "Heart rate in peak zone",       Minute,                  Heart,       WornOnly,  total("duration", 0, "mdi:heart").hidden()),
+    row("hrv",                          "Heart rate variability",        Millisecond,             Hrv,         Nothing,   measured("", 0, "mdi:heart-settings")),
+    row("deep-sleep-hrv",               "Heart rate variability in deep sleep", Millisecond,      Hrv,         Nothing,   measured("", 0, "mdi:heart-settings").hidden()),
+    row("breathing-rate",               "Breathing rate",                BreathsPerMinute,        Breathing,   Nothing,   measured("", 1, "mdi:lungs")),
+    row("deep-sleep-breathing-rate",    "Breathing rate in deep sleep",  BreathsPerMinute,        Breathing,   Nothing,   measured("", 1, "mdi:lungs").hidden()),
+    row("light-sleep-breathing-rate",   "Breathing rate in light sleep", BreathsPerMinute,        Breathing,   Nothing,   measured("", 1, "mdi:lungs").hidden()),
+    row("rem-sleep-breathing-rate",     "Breathing rate in REM sleep",   BreathsPerMinute,        Breathing,   Nothing,   measured("", 1, "mdi:lungs").hidden()),
+    row("spo2",                         "Blood oxygen",                  Percent,                 Oxygen,      Nothing,   measured("", 1, "mdi:water-percent")),
+    row("spo2-min",                     "Blood oxygen, lowest",          Percent,                 Oxygen,      Nothing,   measured("", 1, "mdi:water-percent")),
+    row("spo2-max",                     "Blood oxygen, highest",         Percent,                 Oxygen,      Nothing,   measured("", 1, "mdi:water-percent")),
+    row("skin-temperature-variation",   "Skin temperature variation",    CelsiusDifference,       Temperature, Measured,  measured("", 1, "mdi:thermometer-lines")),
+    row("core-temperature",             "Core temperature",              Celsius,                 Temperature, Nothing,   measured("temperature", 1, "mdi:thermometer")),
+    row("vo2-max",                      "Cardio fitness",                MillilitrePerKilogramMinute, Fitness, Nothing,   measured("", 0, "mdi:run")),
+    row("sleep-minutes",                "Asleep",                        Minute,                  Sleep,       Nothing,   measured("duration", 0, "mdi:sleep")),
+    row("sleep-awake-minutes",          "Awake during sleep",            Minute,                  Sleep,       Measured,  measured("duration", 0, "mdi:eye-outline")),
+    row("deep-sleep-minutes",           "Deep sleep",                    Minute,                  Sleep,       Measured,  measured("duration", 0, "mdi:sleep")),
+    row("light-sleep-minutes",          "Light sleep",                   Minute,                  Sleep,       Measured,  measured("duration", 0, "mdi:sleep")),
+    row("rem-sleep-minutes",            "REM sleep",                     Minute,                  Sleep,       Measured,  measured("duration", 0, "mdi:sleep")),
+    row("time-in-bed-minutes",          "Time in bed",                   Minute,                  Sleep,       Nothing,   measured("duration", 0, "mdi:bed-clock")),
+    row("sleep-efficiency",             "Sleep efficiency",              Percent,                 Sleep,       Nothing,   measured("", 0, "mdi:percent-outline")),
+    row("sleep-start",                  "Sleep start",                   Timestamp,               Sleep,       Nothing,   instant("mdi:weather-night")),
+    row("sleep-end",                    "Sleep end",                     Timestamp,               Sleep,       Nothing,   instant("mdi:weather-sunset-up")),
+    row("sleep-awakenings",             "Awakenings",                    Count,                   Sleep,       Measured,  measured("", 0, "mdi:eye-outline")),
+    row("minutes-to-fall-asleep",       "Time to fall asleep",           Minute,                  Sleep,       Measured,  measured("duration", 0, "mdi:timer-sand")),
+    row("minutes-after-wakeup",         "In bed after waking up",        Minute,                  Sleep,       Measured,  measured("duration", 0, "mdi:bed-outline")),
+    row("nap-minutes",                  "Naps",                          Minute,                  Sleep,       Nothing,   measured("duration", 0, "mdi:power-sleep")),
+    row("sleep-score",                  "Sleep score",                   Score,                   Sleep,       Nothing,   measured("", 0, "mdi:star-outline")),
+    row("water",                        "Water",                         Millilitre,              Nutrition,   Nothing,   total("volume", 0, "mdi:cup-water")),
+    row("calories-in",                  "Calories eaten",                Kilocalorie,             Nutrition,   Nothing,   total("energy", 0, "mdi:food-apple")),
+    row("last-workout",                 "Last workout",                  Timestamp,               Workouts,    Nothing,   instant("mdi:dumbbell")),
+    row("tracker-battery",              "Tracker battery",               Percent,                 Devices,     Measured,  measured("battery", 0, "").diagnostic()),
+    row("tracker-last-sync",            "Tracker last sync",             Timestamp,               Devices,     Nothing,   instant("mdi:sync").diagnostic()),
+    row("ecg-result",                   "ECG result",                    Text,                    Rhythm,      Nothing,   words("mdi:heart-flash")),
+    row("irregular-rhythm-alert",       "Irregular rhythm alert",        Timestamp,               Rhythm,      Nothing,   instant("mdi:heart-broken")),
 ];
 
 /// What is kept within a day and is nobody's newest value: in the store, and never published.
-pub static KEPT: &[Metric] = &[row("sleep-level", "Sleep level", Text, Sleep, Nothing)];
-
-/// Units of stored values. Conversion happens once, on the way out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Unit {
-    Kilogram,
-    KilogramPerSquareMetre,
-    Percent,
-    Centimetre,
-    Steps,
-    Floors,
-    Kilometre,
-    Metre,
-    Kilocalorie,
-    Minute,
-    Millisecond,
-    BeatsPerMinute,
-    BreathsPerMinute,
-    Celsius,
-    /// A difference of temperatures: scaled by a conversion, never shifted.
-    CelsiusDifference,
-    MillilitrePerKilogramMinute,
-    Millilitre,
-    KilometrePerHour,
-    SecondPerKilometre,
-    Count,
-    Score,
-    /// RFC 3339 with offset.
-    Timestamp,
-    Text,
-}
-
-/// The unit systems of published values, by the names Igor and Fitbit gave them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum System {
-    /// Everything metric.
-    #[default]
-    Metric,
-    /// `en_US`: lb, mi, ft, in, fl oz, °F.
-    UnitedStates,
-    /// `en_GB`: stones for weight, the rest metric.
-    UnitedKingdom,
-}
-
-impl System {
-    /// The system a `system` setting names; anything but `en_US` and `en_GB` is metric.
-    pub fn named(name: &str) -> System {
-        match name.trim() {
-            "en_US" => System::UnitedStates,
-            "en_GB" => System::UnitedKingdom,
-            _ => System::Metric,
-        }
-    }
-}
-
-/// How a stored value becomes a published one: `value * factor + offset`, in the unit `symbol`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Conversion {
-    symbol: &'static str,
-    factor: f64,
-    offset: f64,
-}
-
-impl Unit {
-    /// The unit's name in `system`, in Home Assistant's spelling; `None` for values without a unit.
-    pub fn symbol(self, system: System) -> Option<&'static str> {
-        if let Some(conversion) = self.conversion(system) {
-            return Some(conversion.symbol);
-        }
-        Some(match self {
-            Unit::Kilogram => "kg",
-            Unit::KilogramPerSquareMetre => "kg/m²",
-            Unit::Percent => "%",
-            Unit::Centimetre => "cm",
-            Unit::Steps => "steps",
-            Unit::Floors => "floors",
-            Unit::Kilometre => "km",
-            Unit::Metre => "m",
-            Unit::Kilocalorie => "kcal",
-            Unit::Minute => "min",
-            Unit::Millisecond => "ms",
-            Unit::BeatsPerMinute => "bpm",
-            Unit::BreathsPerMinute => "br/min",
-            Unit::Celsius | Unit::CelsiusDifference => "°C",
-            Unit::MillilitrePerKilogramMinute => "mL/kg/min",
-            Unit::Millilitre => "mL",
-            Unit::KilometrePerHour => "km/h",
-            Unit::SecondPerKilometre => "s/km",
-            Unit::Count | Unit::Score | Unit::Timestamp | Unit::Text => return None,
-        })
-    }
-
-    /// A stored value in `system`: itself where nothing is converted, else rounded to four decimals.
-    pub fn convert(self, value: f64, system: System) -> f64 {
-        match self.conversion(system) {
-            None => value,
-            Some(c) => ((value * c.factor + c.offset) * 10_000.0).round() / 10_000.0,
-        }
-    }
-
-    /// The values a living person can have, so that an absurd number is reported instead of published.
-    pub fn plausible(self) -> std::ops::RangeInclusive<f64> {
-        match self {
-            Unit::Kilogram => 0.0..=1_000.0,
-            Unit::KilogramPerSquareMetre => 0.0..=500.0,
-            Unit::Percent => 0.0..=100.0,
-            Unit::Centimetre => 0.0..=300.0,
-            Unit::Steps => 0.0..=1_000_000.0,
-            Unit::Floors | Unit::Count => 0.0..=100_000.0,
-            Unit::Kilometre => 0.0..=5_000.0,
-            Unit::Metre => 0.0..=100_000.0,
-            Unit::Kilocalorie => 0.0..=100_000.0,
-            // A day of 25 hours at the end of daylight-saving time.
-            Unit::Minute => 0.0..=1_500.0,
-            Unit::Millisecond => 0.0..=10_000.0,
-            Unit::BeatsPerMinute => 0.0..=400.0,
-            Unit::BreathsPerMinute => 0.0..=200.0,
-            Unit::Celsius => 20.0..=50.0,
-            Unit::CelsiusDifference => -30.0..=30.0,
-            Unit::MillilitrePerKilogramMinute => 0.0..=120.0,
-            Unit::Millilitre => 0.0..=100_000.0,
-            Unit::KilometrePerHour => 0.0..=1_000.0,
-            Unit::SecondPerKilometre => 0.0..=1_000_000.0,
-            Unit::Score => 0.0..=1_000.0,
-            Unit::Timestamp | Unit::Text => f64::NEG_INFINITY..=f64::INFINITY,
-        }
-    }
-
-    /// The factors are the exact legal definitions (international pound and foot, United States fluid ounce).
-    #[rustfmt::skip]
-    fn conversion(self, system: System) -> Option<Conversion> {
-        let scaled = |symbol, factor| Some(Conversion { symbol, factor, offset: 0.0 });
-        match (system, self) {
-            (System::UnitedStates, Unit::Kilogram)           => scaled("lb", 1.0 / 0.453_592_37),
-            (System::UnitedStates, Unit::Kilometre)          => scaled("mi", 1.0 / 1.609_344),
-            (System::UnitedStates, Unit::KilometrePerHour)   => scaled("mph", 1.0 / 1.609_344),
-            (System::UnitedStates, Unit::SecondPerKilometre) => scaled("s/mi", 1.609_344),
-            (System::UnitedStates, Unit::Metre)              => scaled("ft", 1.0 / 0.304_8),
-            (System::UnitedStates, Unit::Centimetre)         => scaled("in", 1.0 / 2.54),
-            (System::UnitedStates, Unit::Millilitre)         => scaled("fl. oz.", 1.0 / 29.573_529_562_5),
-            (System::UnitedStates, Unit::CelsiusDifference)  => scaled("°F", 1.8),
-            (System::UnitedStates, Unit::Celsius) => Some(Conversion { symbol: "°F", factor: 1.8, offset: 32.0 }),
-            (System::UnitedKingdom, Unit::Kilogram)          => scaled("st", 1.0 / 6.350_293_18),
-            _ => None,
-        }
-    }
-}
-
-/// Fields beside a value (a workout's, mostly) that are converted with it, and the field that names their unit.
-pub static BESIDE_UNITS: &[(&str, Unit)] = &[
-    ("distance", Unit::Kilometre),
-    ("elevationGain", Unit::Metre),
-    ("speed", Unit::KilometrePerHour),
-    ("pace", Unit::SecondPerKilometre),
-];
+pub static KEPT: &[Metric] = &[row("sleep-level", "Sleep level", Text, Sleep, Nothing, words("mdi:sleep"))];
 
 /// The metrics that can be kept within a day. The last two come with their night, without a request of their own, and
 /// are kept in any case; of the others, samples are asked for only where they are wanted.

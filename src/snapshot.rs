@@ -31,6 +31,8 @@ pub trait Sink: Send + Sync {
 pub struct Snapshot {
     /// Whose it is.
     pub person: Person,
+    /// What lasting identifiers are made of; none before the first consent.
+    pub account: Option<String>,
     /// The newest value of each metric, in the catalogue's order and the person's unit system.
     pub values: Vec<Shown>,
     /// False when consent is lost or nothing succeeded for 24 hours.
@@ -43,6 +45,71 @@ pub struct Snapshot {
     pub quota: Option<Quota>,
     /// Trackers and scales.
     pub devices: Vec<Device>,
+    /// What happened of late, told already or not.
+    pub events: Vec<Event>,
+}
+
+/// Something that happened; told once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// Which of its kind it is, the same whenever it is looked at.
+    pub id: String,
+    /// What is told beside `event_type`.
+    pub body: Map<String, Json>,
+}
+
+impl Event {
+    /// The message: `event_type`, then the rest.
+    pub fn to_json(&self) -> Json {
+        let mut object = Map::new();
+        object.insert("event_type".into(), self.kind.word().into());
+        object.extend(self.body.clone());
+        Json::Object(object)
+    }
+}
+
+/// The kinds of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// A night has ended.
+    WokeUp,
+    /// Somebody stood on a scale, or wrote a weight down.
+    WeighedIn,
+    /// A workout has ended.
+    Workout,
+    /// A total of the day has reached what the upstream says is the person's goal.
+    GoalReached,
+    /// A device has to be charged; it goes on until it was.
+    TrackerBatteryLow,
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [EventKind; 5] = [
+        EventKind::WokeUp,
+        EventKind::WeighedIn,
+        EventKind::Workout,
+        EventKind::GoalReached,
+        EventKind::TrackerBatteryLow,
+    ];
+
+    /// The word published.
+    pub fn word(self) -> &'static str {
+        match self {
+            EventKind::WokeUp => "woke-up",
+            EventKind::WeighedIn => "weighed-in",
+            EventKind::Workout => "workout",
+            EventKind::GoalReached => "goal-reached",
+            EventKind::TrackerBatteryLow => "tracker-battery-low",
+        }
+    }
+
+    /// Whether it lasts, so that it is news also where nothing was known before.
+    pub fn lasts(self) -> bool {
+        self == EventKind::TrackerBatteryLow
+    }
 }
 
 /// A value as it is shown: in the person's unit system, with when it was first received.
@@ -73,6 +140,9 @@ impl Shown {
             Value::Number(number) => Value::Number(metric.unit.convert(number, system)),
             text => text,
         };
+        if let Some(goal) = beside.get("goal").and_then(Json::as_f64) {
+            beside.insert("goal".into(), Json::from(&Value::Number(metric.unit.convert(goal, system))));
+        }
         for (key, unit) in BESIDE_UNITS {
             if let Some(number) = beside.get(*key).and_then(Json::as_f64) {
                 beside.insert((*key).to_owned(), unit.convert(number, system).into());
@@ -192,6 +262,9 @@ pub struct Status {
     pub last_failure: Option<DateTime<Utc>>,
     /// Why it last failed; absent after a success.
     pub error: Option<String>,
+    /// How many days ago, by the person's own calendar, the newest weight was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days_since_weigh_in: Option<i64>,
     /// Whether nothing is fetched by itself, because somebody said so.
     pub paused: bool,
     /// The person's interval actions.

@@ -40,6 +40,8 @@ type Row = (&'static str, Kind, &'static str, &'static str);
 
 const TOPIC: &str = "a topic without `+`, `#`, control characters, empty levels, a leading `$` or a slash at either \
                      end, at most 256 bytes long; neither of mqtt.topic and mqtt.bridge_topic within the other";
+const TOPIC_ALONE: &str = "a topic without `+`, `#`, control characters, empty levels, a leading `$` or a slash at \
+                           either end, at most 256 bytes long";
 const FILE: &str = "the path of a file";
 
 /// The keys of every section but `upstream`, whose rows are [`UPSTREAMS`], and `action`.
@@ -67,6 +69,9 @@ static KEYS: &[Row] = &[
     ("history.intraday",      Kind::List,   "heart-rate, steps",     "metrics of which there are values within a day: heart-rate, steps, calories, distance, floors, elevation, active-zone-minutes, hrv, spo2, breathing-rate, sleep-level"),
     ("history.detail_level",  Kind::Text,   "1min",                  "1sec, 1min, 5min or 15min"),
     ("history.parallel",      Kind::Number, "4",                     "a whole number from 1 to 16"),
+    ("homeassistant.discovery",    Kind::Text, "device",               "\"device\", \"component\" (older Home Assistant, openHAB, Domoticz) or \"off\""),
+    ("homeassistant.prefix",       Kind::Text, "homeassistant",        TOPIC_ALONE),
+    ("homeassistant.status_topic", Kind::Text, "homeassistant/status", TOPIC_ALONE),
     ("store.url",             Kind::Secret, "",                      "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE (default: the file fitbit2mqtt.db in data_dir)"),
     ("igor.url",              Kind::Text,   "",                      "http://HOST:PORT or https://HOST:PORT of Igor itself, without path, query, user or password"),
     ("igor.username",         Kind::Text,   "",                      "a user of Igor's, such as admin"),

@@ -4,6 +4,7 @@
 mod action;
 mod address;
 mod history;
+mod homeassistant;
 mod igor;
 pub(crate) mod key;
 pub(crate) mod lines;
@@ -21,6 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub use self::action::{Action, PersonAction, expand};
 pub use self::address::{Address, Broker};
 pub use self::history::History;
+pub use self::homeassistant::{Discovery, HomeAssistant};
 pub use self::igor::Igor;
 use self::key::{UPSTREAMS, UpstreamRow};
 use self::settings::{Settings, Values};
@@ -46,6 +48,8 @@ pub struct Config {
     pub http: Http,
     /// The broker and the topics.
     pub mqtt: Mqtt,
+    /// What Home Assistant is told.
+    pub homeassistant: HomeAssistant,
     /// `store.url`, which may hold a password; `None`: a file in `data_dir`.
     pub store: Option<SecretString>,
     /// The Igor that is told, if any.
@@ -212,6 +216,7 @@ impl Config {
             data_dir,
             http: Http::read(values)?,
             mqtt: Mqtt::read(values)?,
+            homeassistant: HomeAssistant::read(values)?,
             store: store(values)?,
             igor: Igor::read(values)?,
             upstreams: UPSTREAMS.iter().map(|row| Upstream::read(values, row)).collect::<Result<_>>()?,

@@ -61,7 +61,10 @@ fn the_sample_lists_exactly_the_keys_and_their_defaults() {
     let shown = |key: Key| {
         let value = match key.kind {
             Kind::Text | Kind::Secret => format!("{:?}", key.default),
-            Kind::List => format!("[{}]", key.default),
+            Kind::List => {
+                let names = key.default.split(", ").filter(|name| !name.is_empty());
+                format!("[{}]", names.map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "))
+            }
             Kind::Flag | Kind::Number => key.default.to_owned(),
         };
         (key.name, value)
@@ -197,7 +200,10 @@ fn what_is_not_allowed_is_named_with_its_place_and_what_is() {
         ("\n[mqtt]\nurll = 'a'", &["line 3", "`mqtt.urll`", "did you mean `url`", "bridge_topic"][..]),
         ("[mqttt]\nurl = 'a'", &["line 1", "`mqttt`", "did you mean `mqtt`", "upstream", "action"]),
         ("[fitbit]\nclient_id = 'a'", &["line 1", "`fitbit`"]),
-        ("[homeassistant]\nprefix = 'a'", &["`homeassistant`"]),
+        ("[homeassistent]\nprefix = 'a'", &["line 1", "`homeassistent`", "did you mean `homeassistant`"]),
+        ("[homeassistant]\ndiscovery = 'on'", &["line 2", "`homeassistant.discovery` = \"on\"", "\"component\""]),
+        ("[homeassistant]\nprefix = 'a/#'", &["line 2", "`homeassistant.prefix` = \"a/#\""]),
+        ("[homeassistant]\nstatus_topic = ''", &["line 2", "`homeassistant.status_topic`"]),
         ("[upstream.fitbit-minus]\napi_url = 'a'", &["line 1", "`upstream.fitbit-minus`", "fitbit"]),
         ("mqtt = 3", &["line 1", "`mqtt` is a section"]),
         ("[data_dir]", &["line 1", "`data_dir`", "text in quotes"]),

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 
-use crate::oauth;
+use crate::household;
 use crate::plugindata::{Plugindata, Token};
 use crate::reading::Person;
 use crate::upstream;
@@ -180,7 +180,7 @@ impl Account {
         };
         match compare(here.token.as_ref(), &token) {
             Comparison::Newer => {
-                let account = oauth::account(self.provider, token.user_id.as_deref(), person);
+                let account = household::account(self.provider, token.user_id.as_deref(), person);
                 guard.save_consent(&token, &account)?;
                 report.note(format!("{person}: token taken from {program}"));
                 report.lines.push(format!(

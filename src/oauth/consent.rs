@@ -239,7 +239,7 @@ impl OAuth {
         });
         let warning = warning.or(unchecked);
         let token = token(grant, None, household.clock.now());
-        let account = super::account(member.upstream.provider, token.user_id.as_deref(), &person);
+        let account = member.account().unwrap_or_else(|| member.account_of(token.user_id.as_deref()));
         let (writer, whose) = (Arc::clone(household), person.clone());
         let saved = tokio::task::spawn_blocking(move || writer.plugindata.save_consent(&whose, &token, &account)).await;
         saved.map_err(anyhow::Error::from)??;

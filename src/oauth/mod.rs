@@ -130,14 +130,6 @@ fn ours(error: anyhow::Error) -> Failure {
     Failure::Ours(format!("{error:#}"))
 }
 
-/// What the lasting identifiers of a person are made of, once and for all at their first token: eight hexadecimal digits
-/// that tell accounts apart and say nothing about them.
-pub fn account(provider: &str, user_id: Option<&str>, person: &Person) -> String {
-    let mut account = hash(&[provider, user_id.unwrap_or(person.as_str())]);
-    account.truncate(8);
-    account
-}
-
 /// Hex SHA-256: how secrets are compared and looked up without being kept.
 fn hash(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();

@@ -2,10 +2,12 @@
 //! speaks SQL; it knows no upstream and no destination.
 
 mod action;
+mod announced;
 mod backfill;
 mod consent;
 mod coverage;
 mod engine;
+mod event;
 mod history;
 mod igor;
 mod lease;
@@ -31,8 +33,10 @@ use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use self::engine::Engine;
 use self::trouble::Doing;
 
+pub use announced::Announced;
 pub use backfill::{Order, Stretch};
 pub use consent::Consent;
+pub use event::NotedEvent;
 pub use history::{Cursor, Page, Selection};
 pub use person::{StoredAuth, StoredProfile, StoredStatus};
 pub use readings::Stored;

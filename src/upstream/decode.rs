@@ -51,7 +51,7 @@ fn entries(
         };
         let source = source.and_then(|at| pointer(row, at)).and_then(Json::as_str).map(str::to_owned);
         for field in fields {
-            match read(row, field, context) {
+            match read(body, row, field, context) {
                 Ok(None) => {}
                 // In so short a time nothing is the rule, and what has not been synced is reported as 0 as well.
                 Ok(Some((_, Value::Number(0.0), _))) if resolution.is_some() => {}
@@ -68,7 +68,7 @@ fn entries(
 
 type Found = (&'static Metric, Value, Map<String, Json>);
 
-fn read(row: &Json, field: &Field, context: &Context) -> Result<Option<Found>, String> {
+fn read(body: &Json, row: &Json, field: &Field, context: &Context) -> Result<Option<Found>, String> {
     let Some(metric) = metric::find(field.metric) else { return Ok(None) };
     let Some(found) = pointer(row, field.value) else {
         let zero = matches!(field.read, Read::Total(_)) && holder(row, field.value).is_some_and(Json::is_object);
@@ -93,7 +93,8 @@ fn read(row: &Json, field: &Field, context: &Context) -> Result<Option<Found>, S
         },
     };
     for (name, at) in field.beside {
-        if let Some(found) = pointer(row, at).filter(|found| !found.is_null()) {
+        let found = if at.starts_with("//") { pointer(body, &at[1..]) } else { pointer(row, at) };
+        if let Some(found) = found.filter(|found| !found.is_null()) {
             beside.insert((*name).to_owned(), found.clone());
         }
     }

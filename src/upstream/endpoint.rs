@@ -138,7 +138,7 @@ pub struct Field {
     pub value: &'static str,
     /// How to read it.
     pub read: Read,
-    /// Names and pointers of what stands beside the value.
+    /// Names and pointers of what stands beside the value; one that begins with `//` leads from the top of the answer.
     pub beside: &'static [(&'static str, &'static str)],
 }
 

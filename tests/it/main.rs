@@ -18,6 +18,8 @@ mod history; // reading back, and what is told of the past
 mod home_examples; // what people who run a home are shown
 mod igor; // what an Igor is told
 mod import; // tokens of other programs
+mod homeassistant; // what Home Assistant is told, by its own rules
+mod events; // what happened, told once
 mod laws; // what holds for any answer whatever
 mod mosquitto; // a real broker for one test
 mod mqtt; // what reaches a broker, and what survives it

@@ -37,6 +37,7 @@ pub fn snapshot(person: &str, values: &[(&str, f64)]) -> Snapshot {
     };
     Snapshot {
         person: person.parse().unwrap(),
+        account: Some("7f3a91c2".into()),
         values: values.iter().map(shown).collect(),
         available: true,
         auth: Auth {
@@ -52,11 +53,13 @@ pub fn snapshot(person: &str, values: &[(&str, f64)]) -> Snapshot {
             last_success: None,
             last_failure: None,
             error: None,
+            days_since_weigh_in: None,
             paused: false,
             actions: Vec::new(),
         },
         quota: None,
         devices: Vec::new(),
+        events: Vec::new(),
     }
 }
 

@@ -8,3 +8,4 @@ mod history;
 mod kept;
 mod recording;
 mod sharing;
+mod told;

@@ -29,6 +29,7 @@ const ROOMS: &[&[&str]] = &[
     &["command"],
     &["plan"],
     &["upstream"],
+    &["event"],
     &["snapshot"],
     &["reading", "trend"],
     &["metric", "manifest", "clock"],
@@ -60,8 +61,10 @@ const RESERVED: &[(&str, &[&str])] = &[
 /// Files that decide and do nothing.
 const PURE: &[&str] = &[
     "src/metric.rs",
+    "src/metric/",
     "src/reading.rs",
     "src/snapshot.rs",
+    "src/event.rs",
     "src/plan/",
     "src/command.rs",
     "src/upstream/endpoint.rs",
@@ -79,6 +82,8 @@ const PURE: &[&str] = &[
     "src/upstream/fitbit_plus/request.rs",
     "src/sink/mqtt/topic.rs",
     "src/sink/mqtt/payload.rs",
+    "src/sink/mqtt/discovery.rs",
+    "src/sink/mqtt/entities.rs",
     "src/sink/mqtt/outbox.rs",
     "src/sink/igor/statement.rs",
     "src/sink/igor/board.rs",

@@ -257,8 +257,21 @@ impl World {
         self.get(&format!("/plugin/fitbit?user={user}{more}")).await
     }
 
-    /// Everything retained at the broker now, as an independent client sees it.
+    /// Everything retained at the broker now, as an independent client sees it, but what Home Assistant is told.
     pub async fn retained(&self) -> BTreeMap<String, String> {
+        let mut retained = self.all_retained();
+        retained.retain(|topic, _| !topic.starts_with("homeassistant/"));
+        retained
+    }
+
+    /// What Home Assistant is told: each discovery message by its topic.
+    pub async fn announced(&self) -> BTreeMap<String, Json> {
+        let mut retained = self.all_retained();
+        retained.retain(|topic, _| topic.starts_with("homeassistant/"));
+        retained.into_iter().map(|(topic, payload)| (topic, serde_json::from_str(&payload).unwrap())).collect()
+    }
+
+    fn all_retained(&self) -> BTreeMap<String, String> {
         let broker = &self.broker;
         tokio::task::block_in_place(|| broker.retained())
     }

@@ -145,6 +145,7 @@ mod tests {
             last_failure: None,
             error: (!alive).then(|| "no luck".to_owned()),
             actions: actions.collect(),
+            days_since_weigh_in: None,
             paused: false,
         };
         Said { values: Some("{}".into()), status }

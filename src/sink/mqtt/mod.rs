@@ -1,12 +1,16 @@
 //! Values and the state of the bridge on an MQTT broker: what is published of whom, what has to be cleared. Topic
 //! names come from `topic`, payloads from `payload`; this room speaks no protocol itself.
 
+mod announcer; // tells Home Assistant of devices
 mod broken; // why a connection ended, in words
 mod client; // a connection that is kept up
 mod connection; // one connection; all there is of rumqttc
+pub mod discovery; // devices as Home Assistant's discovery messages
+pub mod entities; // which devices and entities there are
 mod outbox; // what is to be sent, what is acknowledged
 pub mod payload; // a snapshot as topics and payloads
 mod settings; // the `[mqtt]` keys, checked
+mod telling; // what happened, told once
 pub mod topic; // every topic name
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,11 +20,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use serde_json::Value as Json;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use self::client::Client;
 use self::connection::Options;
+use self::discovery::Wanted;
 use self::payload::{Turn, payloads};
+use self::telling::Telling;
 use self::topic::Topics;
 use crate::reading::Person;
 use crate::snapshot::{Past, Sink, Snapshot};
@@ -28,7 +34,7 @@ use crate::store::Store;
 
 pub use self::client::Refresh;
 pub use self::connection::Message;
-pub use self::settings::{Protocol, Settings};
+pub use self::settings::{HomeAssistant, Protocol, Settings};
 
 /// How long a stop may wait for the broker.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -46,8 +52,24 @@ struct Inner {
     retain: bool,
     client: Client,
     store: Store,
-    /// The topics of each person. Locked while the store is told of topics, so that noting and un-noting never cross.
-    people: tokio::sync::Mutex<BTreeMap<Person, BTreeSet<String>>>,
+    homeassistant: Option<HomeAssistant>,
+    /// There may be something new to announce.
+    announce: Arc<Notify>,
+    /// Locked while the store is told of topics, so that noting and un-noting never cross.
+    people: tokio::sync::Mutex<People>,
+}
+
+/// What is published of whom.
+#[derive(Default)]
+struct People {
+    /// The topics of each person.
+    topics: BTreeMap<Person, BTreeSet<String>>,
+    /// What Home Assistant is to be told.
+    wanted: Wanted,
+    /// The events under way.
+    telling: Telling,
+    /// Topics to be cleared as soon as Home Assistant no longer looks at them.
+    leaving: BTreeSet<String>,
 }
 
 impl Mqtt {
@@ -63,6 +85,8 @@ impl Mqtt {
     /// once; end it with [`Mqtt::finish`].
     pub async fn brief(mut settings: Settings, store: Store) -> Result<Mqtt> {
         settings.client_id = format!("fitbit2mqtt-{:08x}", rand::random::<u32>());
+        // Home Assistant hears of devices from the bridge they are available through.
+        settings.homeassistant = None;
         let topics = Topics::new(&settings.topic, &settings.bridge_topic)?;
         let mqtt = Mqtt::with(settings, topics, None, store)?;
         mqtt.connect(None).await?;
@@ -73,8 +97,17 @@ impl Mqtt {
         let address = settings.address()?;
         let tls = if address.is_encrypted() { Some(Arc::new(settings.tls()?)) } else { None };
         let retain = settings.retain;
+        let homeassistant = settings.homeassistant.clone();
         let client = Client::new(Options { settings, address, tls, will });
-        Ok(Mqtt { inner: Arc::new(Inner { topics, retain, client, store, people: Default::default() }) })
+        let mut people = People::default();
+        let own = homeassistant
+            .as_ref()
+            .map(|homeassistant| entities::of_bridge(&topics, &homeassistant.page, homeassistant.commands));
+        let announce = Arc::default();
+        let mut inner = Inner { topics, retain, client, store, homeassistant, announce, people: Default::default() };
+        inner.want(&mut people, None, own.as_slice());
+        inner.people = people.into();
+        Ok(Mqtt { inner: Arc::new(inner) })
     }
 
     /// Begins to connect and keeps at it. After each connection `refresh`, if given, may publish anew what has
@@ -84,7 +117,13 @@ impl Mqtt {
         if self.inner.client.outbox(|outbox| outbox.retains(&self.inner.topics.bridge_status())) {
             self.inner.store.note_published(&[self.inner.topics.bridge_status()]).await?;
         }
-        tokio::spawn(note_cleared(Arc::downgrade(&self.inner), self.inner.client.progress()));
+        tokio::spawn(note_acknowledged(Arc::downgrade(&self.inner), self.inner.client.progress()));
+        if let Some(homeassistant) = &self.inner.homeassistant {
+            let births = self.subscribe(&[&homeassistant.status_topic])?;
+            self.inner.bring_up_to_date().await?;
+            tokio::spawn(announcer::welcome(Arc::downgrade(&self.inner), births));
+            tokio::spawn(announcer::keep_announcing(Arc::downgrade(&self.inner), self.inner.client.connected()));
+        }
         self.inner.client.start(refresh);
         Ok(())
     }
@@ -92,13 +131,27 @@ impl Mqtt {
     /// Says that everybody has been published by now, but for `unpublished`, whose topics stay as they are: retained
     /// topics of nobody, left over from people, metrics or roots of former times, are cleared.
     pub async fn settled(&self, unpublished: &[Person]) -> Result<()> {
-        let _people = self.inner.people.lock().await;
+        let mut people = self.inner.people.lock().await;
+        let people = &mut *people;
         let published = self.inner.store.published_topics().await?;
+        let announced = self.inner.store.announced().await?;
         let unsure = |topic: &str| unpublished.iter().any(|person| self.inner.topics.belongs_to(person, topic));
+        let owner = |topic: &str| announced.iter().find(|entity| entity.topic == topic).map(|entity| &entity.person);
         self.inner.client.outbox(|outbox| {
-            let left_over = published.iter().filter(|topic| !outbox.retains(topic) && !unsure(topic));
-            for topic in left_over.cloned().collect::<Vec<_>>() {
-                if let Err(error) = outbox.clear(&topic) {
+            for topic in published.iter().filter(|topic| !unsure(topic)) {
+                let cleared = match owner(topic) {
+                    // What was announced of those who are still there is the announcer's.
+                    Some(whose) if people.wanted.contains_key(whose) => Ok(()),
+                    Some(Some(person)) if unpublished.contains(person) => Ok(()),
+                    Some(_) => outbox.retire(topic),
+                    None if outbox.retains(topic) => Ok(()),
+                    None if self.inner.homeassistant.is_some() => {
+                        people.leaving.insert(topic.clone());
+                        Ok(())
+                    }
+                    None => outbox.clear(topic),
+                };
+                if let Err(error) = cleared {
                     log::warn!("clearing a topic of former times: {error:#}");
                 }
             }
@@ -116,7 +169,7 @@ impl Mqtt {
 
     /// Sends a message that is not retained, after the topics set before it; kept until the broker has it.
     pub fn send(&self, topic: &str, payload: impl Into<Vec<u8>>) -> Result<()> {
-        self.inner.client.outbox(|outbox| outbox.send(topic, payload.into()))
+        self.inner.client.outbox(|outbox| outbox.send(topic, payload.into())).map(drop)
     }
 
     /// Delivers what comes in under these filters, also after reconnects, until the receiver is dropped. A receiver
@@ -128,7 +181,7 @@ impl Mqtt {
     /// Sends everything of a person once more, or everything there is.
     pub fn repeat(&self, of: Option<&Person>) {
         let topics = &self.inner.topics;
-        let theirs = |topic: &str| of.is_none_or(|person| topics.belongs_to(person, topic));
+        let theirs = |topic: &str, _| of.is_none_or(|person| topics.belongs_to(person, topic));
         self.inner.client.outbox(|outbox| outbox.repeat(theirs));
     }
 
@@ -190,14 +243,14 @@ impl Mqtt {
     /// Sends what is left, then `offline`, and leaves without the will, within about five seconds.
     pub async fn stop(&self) {
         self.inner.client.stop(FAREWELL).await;
-        self.inner.note_cleared().await;
+        self.inner.note_acknowledged().await;
     }
 
     /// Ends a short-lived client: waits until the broker has everything. Fails, in words, when it refuses something,
     /// cannot be reached, or takes longer than `limit`.
     pub async fn finish(self, limit: Duration) -> Result<()> {
         let flushed = self.inner.client.flushed(limit).await;
-        self.inner.note_cleared().await;
+        self.inner.note_acknowledged().await;
         self.inner.client.leave().await;
         flushed
     }
@@ -222,15 +275,20 @@ impl Sink for Mqtt {
         if !new.is_empty() {
             inner.store.note_published(&new).await?;
         }
-        let topics = people.entry(person.clone()).or_default();
+        let people = &mut *people;
+        let topics = people.topics.entry(person.clone()).or_default();
         let refused = inner.client.outbox(|outbox| {
             let mut refused = Vec::new();
             for gone in topics.iter().filter(|topic| !wanted.contains_key(*topic)).cloned().collect::<Vec<_>>() {
-                refused.extend(outbox.withdraw(&gone).err());
                 topics.remove(&gone);
+                match inner.homeassistant {
+                    Some(_) => drop(people.leaving.insert(gone)),
+                    None => refused.extend(outbox.withdraw(&gone).err()),
+                }
             }
             for (topic, payload) in wanted {
                 let retain = retain(payload.turn);
+                people.leaving.remove(&topic);
                 match outbox.set(&topic, payload.bytes, payload.turn, retain) {
                     Ok(()) => drop(topics.insert(topic)),
                     Err(error) => refused.push(error),
@@ -238,6 +296,12 @@ impl Sink for Mqtt {
             }
             refused
         });
+        let commands = inner.homeassistant.as_ref().is_some_and(|homeassistant| homeassistant.commands);
+        inner.want(people, Some(person), &entities::of_person(&inner.topics, snapshot, commands));
+        if !people.leaving.is_empty() {
+            inner.announce.notify_one();
+        }
+        inner.tell(people, snapshot).await?;
         match refused.into_iter().next() {
             Some(error) => Err(error),
             None => Ok(()),
@@ -247,7 +311,7 @@ impl Sink for Mqtt {
     async fn history(&self, person: &Person, past: &[Past]) -> Result<()> {
         let topic = self.inner.topics.history(person);
         self.inner.client.outbox(|outbox| {
-            past.iter().try_for_each(|past| outbox.send(&topic, past.to_json().to_string().into_bytes()))
+            past.iter().try_for_each(|past| outbox.send(&topic, past.to_json().to_string().into_bytes()).map(drop))
         })
     }
 
@@ -255,29 +319,49 @@ impl Sink for Mqtt {
         let inner = &self.inner;
         let mut people = inner.people.lock().await;
         let published = inner.store.published_topics().await?;
-        let topics = people.remove(person).unwrap_or_default();
+        let announced = inner.store.announced().await?;
+        let topics = people.topics.remove(person).unwrap_or_default();
+        let wanted = people.wanted.remove(&Some(person.clone())).unwrap_or_default();
+        people.telling.retain(|_, (whose, _)| whose != person);
+        let elsewhere = discovery::messages(&people.wanted);
+        let theirs = announced.iter().filter(|entity| entity.person.as_ref() == Some(person));
+        let theirs: BTreeSet<_> = theirs.map(|entity| entity.topic.as_str()).collect();
+        let retired: Vec<_> = theirs.iter().filter(|topic| !elsewhere.contains_key(**topic)).collect();
         inner.client.outbox(|outbox| {
-            topics.iter().try_for_each(|topic| outbox.withdraw(topic))?;
-            // Another process may have published more of this person.
-            published
-                .iter()
-                .filter(|topic| inner.topics.belongs_to(person, topic))
-                .try_for_each(|topic| outbox.clear(topic))
-        })
+            // What another process has cleared already, Home Assistant does not want to hear of again.
+            let gone = wanted.iter().filter(|message| !theirs.contains(message.topic.as_str()));
+            gone.for_each(|message| outbox.forget(&message.topic));
+            topics.iter().filter(|topic| !published.contains(topic)).try_for_each(|topic| outbox.withdraw(topic))?;
+            retired.iter().try_for_each(|topic| outbox.retire(topic))
+        })?;
+        let retired: Vec<_> = retired.into_iter().map(|topic| (*topic).to_owned()).collect();
+        // Another process may have published more of this person.
+        let left = published.into_iter().filter(|topic| inner.topics.belongs_to(person, topic));
+        people.leaving.extend(left);
+        drop(people);
+        if inner.homeassistant.is_none() {
+            // Nobody else will.
+            return inner.clear_leaving(&retired).await;
+        }
+        inner.announce.notify_one();
+        Ok(())
     }
 }
 
 impl Inner {
-    /// Tells the store which topics the broker has cleared, except those that were published again meanwhile.
-    async fn note_cleared(&self) {
-        let _people = self.people.lock().await;
+    /// Tells the store which events the broker has, and which topics it has cleared, except those that were published
+    /// again meanwhile.
+    async fn note_acknowledged(&self) {
+        let mut people = self.people.lock().await;
+        self.note_told(&mut people).await;
         let cleared = self.client.outbox(|outbox| {
             let mut cleared = outbox.take_cleared();
             cleared.retain(|topic| !outbox.retains(topic));
             cleared
         });
         for topic in cleared {
-            if let Err(error) = self.store.note_cleared(&topic).await {
+            let forgotten = self.store.forget_announced_topic(&topic).await;
+            if let Err(error) = forgotten.and(self.store.note_cleared(&topic).await) {
                 // It stays noted and is cleared once more at the next start.
                 log::warn!("{error:#}");
             }
@@ -285,10 +369,10 @@ impl Inner {
     }
 }
 
-async fn note_cleared(inner: Weak<Inner>, mut progress: watch::Receiver<u64>) {
+async fn note_acknowledged(inner: Weak<Inner>, mut progress: watch::Receiver<u64>) {
     while progress.changed().await.is_ok() {
         match inner.upgrade() {
-            Some(inner) => inner.note_cleared().await,
+            Some(inner) => inner.note_acknowledged().await,
             None => return,
         }
     }

@@ -30,6 +30,7 @@ pub(super) struct Outbox {
     /// On the wire, by packet identifier.
     awaiting: HashMap<u16, Sent>,
     cleared: Vec<String>,
+    delivered: Vec<u64>,
     refused: BTreeMap<String, String>,
     largest: usize,
 }
@@ -72,6 +73,7 @@ impl Outbox {
             handed: VecDeque::new(),
             awaiting: HashMap::new(),
             cleared: Vec::new(),
+            delivered: Vec::new(),
             refused: BTreeMap::new(),
             largest: LARGEST_PACKET,
         }
@@ -120,8 +122,23 @@ impl Outbox {
         self.clear(topic)
     }
 
-    /// Adds a message that is sent once and kept until the broker has it.
-    pub(super) fn send(&mut self, topic: &str, payload: Vec<u8>) -> Result<()> {
+    /// Clears a topic of discovery, and keeps nothing of it: Home Assistant complains of a device that goes twice.
+    pub(super) fn retire(&mut self, topic: &str) -> Result<()> {
+        if let Some(entry) = self.topics.remove(topic) {
+            self.dirty.remove(&(entry.turn, topic.to_owned()));
+        }
+        self.set(topic, Vec::new(), Turn::Discovery, true)
+    }
+
+    /// Keeps nothing of a topic that somebody else has cleared.
+    pub(super) fn forget(&mut self, topic: &str) {
+        if let Some(entry) = self.topics.remove(topic) {
+            self.dirty.remove(&(entry.turn, topic.to_owned()));
+        }
+    }
+
+    /// Adds a message that is sent once and kept until the broker has it; gives back its number.
+    pub(super) fn send(&mut self, topic: &str, payload: Vec<u8>) -> Result<u64> {
         check(topic, &payload)?;
         ensure!(
             self.messages.len() < MOST_MESSAGES,
@@ -130,12 +147,19 @@ impl Outbox {
         self.last_message += 1;
         self.messages.insert(self.last_message, Message { topic: topic.to_owned(), payload });
         self.unsent.insert(self.last_message);
-        Ok(())
+        Ok(self.last_message)
+    }
+
+    /// Takes back a message that has not been handed over yet.
+    pub(super) fn take_back(&mut self, number: u64) {
+        if self.unsent.remove(&number) {
+            self.messages.remove(&number);
+        }
     }
 
     /// Sends what these topics say once more, though they say it already.
-    pub(super) fn repeat(&mut self, these: impl Fn(&str) -> bool) {
-        let again = self.topics.iter().filter(|(topic, _)| these(topic));
+    pub(super) fn repeat(&mut self, these: impl Fn(&str, Turn) -> bool) {
+        let again = self.topics.iter().filter(|(topic, entry)| these(topic, entry.turn));
         self.dirty.extend(again.map(|(topic, entry)| (entry.turn, topic.clone())));
     }
 
@@ -214,6 +238,21 @@ impl Outbox {
         self.dirty.len() + self.unsent.len() + self.handed.len() + self.awaiting.len()
     }
 
+    /// Whether any of these topics, or a message under one of them, has not been acknowledged.
+    pub(super) fn is_under_way(&self, topics: &[String]) -> bool {
+        let topic_of = |sent: &Sent| match sent {
+            Sent::Topic { topic, .. } | Sent::Message { topic, .. } => topics.contains(topic),
+        };
+        self.dirty.iter().any(|(_, topic)| topics.contains(topic))
+            || self.messages.values().any(|message| topics.contains(&message.topic))
+            || self.handed.iter().chain(self.awaiting.values()).any(topic_of)
+    }
+
+    /// The numbers of the messages that were acknowledged since the last call.
+    pub(super) fn take_delivered(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.delivered)
+    }
+
     /// The topics whose clearing was acknowledged since the last call.
     pub(super) fn take_cleared(&mut self) -> Vec<String> {
         std::mem::take(&mut self.cleared)
@@ -250,9 +289,14 @@ impl Outbox {
             {
                 self.dirty.insert((*turn, topic.clone()));
             }
+            let gone = |entry: &Entry| entry.turn == Turn::Discovery && entry.payload.is_empty();
+            if self.topics.get(topic).is_some_and(gone) {
+                self.topics.remove(topic);
+            }
         }
         if let Sent::Message { number, .. } = sent {
             self.messages.remove(&number);
+            self.delivered.push(number);
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::snapshot::Snapshot;
 /// In whose turn a topic is sent again after a reconnect: later ones must not be seen before earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Turn {
+    /// What Home Assistant is told of devices: it listens to their topics only then.
+    Discovery,
     /// Whether a person's values are alive.
     Availability,
     /// What the bridge says about a person or itself.
@@ -93,6 +95,7 @@ mod tests {
     fn a_snapshot_becomes_the_topics_of_the_contract() {
         let snapshot = Snapshot {
             person: "anna".parse().unwrap(),
+            account: None,
             values: vec![
                 shown("body-weight", Value::Number(72.4), "2026-11-19T07:12:00+01:00"),
                 shown("steps", Value::Number(8211.0), "2026-11-19"),
@@ -113,6 +116,7 @@ mod tests {
                 last_success: Some(DateTime::UNIX_EPOCH),
                 last_failure: None,
                 error: None,
+                days_since_weigh_in: Some(1),
                 paused: false,
                 actions: vec![NextAction { representing: "sensors/fitbit/anna".into(), next: None }],
             },
@@ -125,6 +129,7 @@ mod tests {
                 battery_level: Some(80.0),
                 last_sync: None,
             }],
+            events: Vec::new(),
         };
         let topics = Topics::new("sensors/fitbit", "fitbit2mqtt").unwrap();
         let payloads = payloads(&topics, &snapshot).unwrap();
@@ -147,6 +152,7 @@ mod tests {
         assert_eq!(text("fitbit2mqtt/user/anna/availability"), "online");
         assert_eq!(json("fitbit2mqtt/user/anna/auth")["state"], "ok");
         assert_eq!(json("fitbit2mqtt/user/anna/status")["actions"][0]["representing"], "sensors/fitbit/anna");
+        assert_eq!(json("fitbit2mqtt/user/anna/status")["days_since_weigh_in"], 1);
         assert_eq!(json("fitbit2mqtt/user/anna/quota")["remaining"], 148);
         assert_eq!(json("fitbit2mqtt/user/anna/device/20%2F71")["battery-level"], 80.0);
         assert_eq!(payloads.len(), 9);

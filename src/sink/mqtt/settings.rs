@@ -12,6 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 use secrecy::SecretString;
 use url::{Host, Url};
 
+use super::discovery::Form;
 use super::topic;
 
 /// The `[mqtt]` keys that concern the connection and the topics.
@@ -39,6 +40,23 @@ pub struct Settings {
     pub client_id: String,
     /// Whether values are retained.
     pub retain: bool,
+    /// What Home Assistant is told; `None`: nothing.
+    pub homeassistant: Option<HomeAssistant>,
+}
+
+/// The `[homeassistant]` keys.
+#[derive(Debug, Clone)]
+pub struct HomeAssistant {
+    /// The form of the messages.
+    pub form: Form,
+    /// The root of their topics.
+    pub prefix: String,
+    /// Where Home Assistant says `online` when it has started.
+    pub status_topic: String,
+    /// The address of the setup page.
+    pub page: String,
+    /// Whether commands are taken.
+    pub commands: bool,
 }
 
 impl Settings {
@@ -56,6 +74,7 @@ impl Settings {
             bridge_topic: topic::BRIDGE.into(),
             client_id: client_id.into(),
             retain: true,
+            homeassistant: None,
         }
     }
 

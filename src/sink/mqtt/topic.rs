@@ -84,9 +84,27 @@ impl Topics {
         self.of_person(person, &format!("device/{}", level(id)))
     }
 
+    /// What happened to a person.
+    pub fn event(&self, person: &Person) -> String {
+        self.of_person(person, "event")
+    }
+
+    /// What the bridge is called among others on the same broker: one level of a topic, of letters, digits, `_` and `-`.
+    pub fn bridge_identifier(&self) -> String {
+        identifier(&self.bridge)
+    }
+
     /// Where commands come in: to the bridge, and to everyone.
     pub fn commands(&self) -> [String; 2] {
         [format!("{}/bridge/command", self.bridge), format!("{}/user/+/command", self.bridge)]
+    }
+
+    /// Where commands to a person, or to the bridge, are said.
+    pub fn command(&self, to: Option<&Person>) -> String {
+        match to {
+            Some(person) => self.of_person(person, "command"),
+            None => format!("{}/bridge/command", self.bridge),
+        }
     }
 
     /// To whom a command under this topic is said: a person, or the bridge (`Some(None)`). `None`: to nobody who could
@@ -123,6 +141,31 @@ impl Topics {
     fn of_person(&self, person: &Person, rest: &str) -> String {
         format!("{}/user/{person}/{rest}", self.bridge)
     }
+}
+
+/// Where Home Assistant is told of a device with all its components.
+pub fn device_config(prefix: &str, device: &str) -> String {
+    format!("{prefix}/device/{device}/config")
+}
+
+/// Where it is told of one component of a device.
+pub fn component_config(prefix: &str, platform: &str, device: &str, component: &str) -> String {
+    format!("{prefix}/{platform}/{device}/{component}/config")
+}
+
+/// Any text as letters, digits, `_` and `-`, which is all that Home Assistant takes in these topics; two texts never
+/// become the same identifier.
+pub fn identifier(text: &str) -> String {
+    let mut identifier = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' {
+            identifier.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(identifier, "_{byte:02x}");
+        }
+    }
+    identifier
 }
 
 /// Whether a message can be published under this name (MQTT 3.1.1, section 4.7).

@@ -176,3 +176,22 @@ CREATE TABLE removed (
 CREATE TABLE igor (
     path TEXT PRIMARY KEY
 );
+
+-- Events, so that each is told once; `untold` is the message until the broker has it. A row without kind: the beginning.
+CREATE TABLE event (
+    person TEXT NOT NULL,
+    kind   TEXT NOT NULL,
+    id     TEXT NOT NULL,
+    untold TEXT,
+    PRIMARY KEY (person, kind, id)
+);
+
+-- Entities that were announced to Home Assistant; those of no person are the bridge's own.
+CREATE TABLE announced (
+    topic     TEXT NOT NULL,
+    component TEXT NOT NULL,
+    person    TEXT NOT NULL,
+    device    TEXT NOT NULL,
+    platform  TEXT NOT NULL,
+    PRIMARY KEY (topic, component)
+);

@@ -34,13 +34,14 @@ pub static ENDPOINTS: &[Endpoint] = &[
 
     // Activity. The daily summary gives everything about one day in one request; the series give one thing for up to
     // 1095 days. They are alternatives: the plan takes the cheaper.
+    // It alone also says what the person's goals are.
     row("activities/date", "/1/user/-/activities/date/{date}.json", "activity", Span::Day, 2, Some(Group::Activity),
         Decode::Entries { list: "/summary", at: At::DayAsked, source: None, fields: &[
-            number("steps", "/steps"),
-            number("distance", "/distances[activity=total]/distance"),
-            number("floors", "/floors"),
+            with_goal("steps", "/steps", &[("goal", "//goals/steps")]),
+            with_goal("distance", "/distances[activity=total]/distance", &[("goal", "//goals/distance")]),
+            with_goal("floors", "/floors", &[("goal", "//goals/floors")]),
             number("elevation", "/elevation"),
-            number("calories", "/caloriesOut"),
+            with_goal("calories", "/caloriesOut", &[("goal", "//goals/caloriesOut")]),
             number("activity-calories", "/activityCalories"),
             number("basal-calories", "/caloriesBMR"),
             number("sedentary-minutes", "/sedentaryMinutes"),
@@ -156,6 +157,15 @@ pub static ENDPOINTS: &[Endpoint] = &[
     row("body/log/weight/goal",    "/1/user/-/body/log/weight/goal.json",    "weight",   Span::Once, 1, None, Decode::Nothing).account(),
     row("body/log/fat/goal",       "/1/user/-/body/log/fat/goal.json",       "weight",   Span::Once, 1, None, Decode::Nothing).account(),
 ];
+
+/// A total, with what the person wants it to be.
+const fn with_goal(
+    metric: &'static str,
+    value: &'static str,
+    beside: &'static [(&'static str, &'static str)],
+) -> Field {
+    Field { metric, value, read: Read::Number, beside }
+}
 
 /// One of the eleven series that together say what the daily summary says.
 const fn activity(name: &'static str, path: &'static str, days: u16, decode: Decode) -> Endpoint {
