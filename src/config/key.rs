@@ -42,7 +42,7 @@ const TOPIC: &str = "a topic without `+`, `#`, control characters, empty levels,
                      end, at most 256 bytes long; neither of mqtt.topic and mqtt.bridge_topic within the other";
 const FILE: &str = "the path of a file";
 
-/// The keys of every section but `upstream`, whose rows are [`UPSTREAMS`], and `action`.
+/// The keys of every section but `action`, and the addresses of `upstream`, whose rows are [`UPSTREAMS`].
 #[rustfmt::skip]
 static KEYS: &[Row] = &[
     ("data_dir",              Kind::Text,   "./data",                "a folder (default: $STATE_DIRECTORY, else ./data)"),
@@ -69,6 +69,7 @@ static KEYS: &[Row] = &[
     ("history.parallel",      Kind::Number, "4",                     "a whole number from 1 to 16"),
     ("store.url",             Kind::Secret, "",                      "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE (default: the file fitbit2mqtt.db in data_dir)"),
     ("sleep.night_starts",    Kind::Text,   "18:00",                 "HH:MM, from 00:00 to 23:59"),
+    ("upstream.fitbit.sleep_score", Kind::Flag, "false",             "true or false"),
 ];
 
 /// The keys of an `[[action]]`; `representing` falls back to the template of the plugin manifest.
