@@ -19,7 +19,7 @@ pub use self::destinations::Destinations;
 use crate::backfill::Backfill;
 use crate::clock::Clock;
 use crate::command;
-use crate::config::{self, Action, Broker, Config, PersonAction};
+use crate::config::{self, Action, Broker, Config, PersonAction, Sleep};
 use crate::fetch::{Fetcher, Refusal, Rules};
 use crate::household::Household;
 use crate::oauth::OAuth;
@@ -64,7 +64,8 @@ impl Parts {
         let redirect = config.http.public_url.join("/plugin/fitbit/auth2");
         let oauth = OAuth::new(Arc::clone(&household), http.clone(), config.upstreams.clone(), redirect);
         let oauth = Arc::new(oauth);
-        let rules = Rules { history: config.history.clone(), night_starts: config.sleep.night_starts };
+        let Sleep { night_starts, score } = config.sleep;
+        let rules = Rules { history: config.history.clone(), night_starts, sleep_score: score };
         let fetcher = Fetcher::new(Arc::clone(&household), Arc::clone(&oauth), http, rules, sinks);
         Ok(Parts { household, oauth, fetcher: Arc::new(fetcher) })
     }

@@ -41,6 +41,8 @@ pub struct Rules {
     pub history: History,
     /// A sleep session that starts at or after this hour and ends before midnight belongs to the next date.
     pub night_starts: NaiveTime,
+    /// `upstream.fitbit.sleep_score`: whether scores are asked for day by day.
+    pub sleep_score: bool,
 }
 
 /// Fetches.
@@ -222,6 +224,7 @@ impl Fetcher {
             user_id,
             coverage: Coverage::default(),
             probe: Probe::Unseen,
+            complete: self.rules.sleep_score,
             full_fetch_every: self.rules.history.full_fetch_every,
             intraday: member.intraday(&self.rules.history.intraday),
         }

@@ -44,7 +44,7 @@ const TOPIC_ALONE: &str = "a topic without `+`, `#`, control characters, empty l
                            either end, at most 256 bytes long";
 const FILE: &str = "the path of a file";
 
-/// The keys of every section but `upstream`, whose rows are [`UPSTREAMS`], and `action`.
+/// The keys of every section but `action`, and the addresses of `upstream`, whose rows are [`UPSTREAMS`].
 #[rustfmt::skip]
 static KEYS: &[Row] = &[
     ("data_dir",              Kind::Text,   "./data",                "a folder (default: $STATE_DIRECTORY, else ./data)"),
@@ -77,6 +77,7 @@ static KEYS: &[Row] = &[
     ("igor.username",         Kind::Text,   "",                      "a user of Igor's, such as admin"),
     ("igor.password",         Kind::Secret, "",                      "the password of igor.username"),
     ("sleep.night_starts",    Kind::Text,   "18:00",                 "HH:MM, from 00:00 to 23:59"),
+    ("upstream.fitbit.sleep_score", Kind::Flag, "false",             "true or false"),
 ];
 
 /// The keys of an `[[action]]`; `representing` falls back to the template of the plugin manifest.

@@ -144,6 +144,8 @@ pub struct Upstream {
 pub struct Sleep {
     /// A session that starts at or after this hour and ends before midnight belongs to the next date.
     pub night_starts: NaiveTime,
+    /// `upstream.fitbit.sleep_score`: whether it is asked day by day, too, for its score.
+    pub score: bool,
 }
 
 /// The application registered at an upstream, as far as it is known.
@@ -221,7 +223,10 @@ impl Config {
             igor: Igor::read(values)?,
             upstreams: UPSTREAMS.iter().map(|row| Upstream::read(values, row)).collect::<Result<_>>()?,
             history: History::read(values)?,
-            sleep: Sleep { night_starts: values.read("sleep.night_starts", address::hour)? },
+            sleep: Sleep {
+                night_starts: values.read("sleep.night_starts", address::hour)?,
+                score: values.flag("upstream.fitbit.sleep_score")?,
+            },
             actions: settings.actions.iter().map(|values| Action::read(values, &template)).collect::<Result<_>>()?,
             clients: UPSTREAMS.iter().map(|row| Client::read(values, row)).collect::<Result<_>>()?,
         })

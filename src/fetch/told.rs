@@ -74,7 +74,8 @@ impl Fetcher {
                     // The height comes before the weights that need it.
                     let read = decoded.readings.iter().find(|reading| reading.metric.key == "height");
                     height = read.and_then(|reading| reading.value.number()).or(height);
-                    told.add(&answer.ask, decoded, covered(answer, &known, member.upstream.provider));
+                    let covered = covered(answer, &known, decoded.unfinished, member.upstream.provider);
+                    told.add(&answer.ask, decoded, covered);
                 }
                 Err(failure) => told.fail(&answer.ask, failure),
             }
@@ -192,8 +193,8 @@ impl Said {
 }
 
 /// The days of which an answer that came to its end tells everything.
-fn covered(answer: &Answer, known: &Known, provider: &'static str) -> Vec<Covered> {
-    let days = if answer.failure.is_none() { answer.ask.covers(known) } else { Vec::new() };
+fn covered(answer: &Answer, known: &Known, unfinished: bool, provider: &'static str) -> Vec<Covered> {
+    let days = if answer.failure.is_none() { answer.ask.covers(known, unfinished) } else { Vec::new() };
     let endpoint = answer.ask.endpoint.name;
     days.into_iter().map(|(first, last)| Covered { provider, endpoint, first, last }).collect()
 }

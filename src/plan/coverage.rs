@@ -122,7 +122,7 @@ impl<'a> Days<'a> {
 
     /// Whether it was asked about when nothing of it could change any more.
     pub fn is_final(&self, day: NaiveDate, settles: u16) -> bool {
-        self.seen(day).is_some_and(|seen| seen.on >= day + TimeDelta::days(i64::from(settles.max(1))))
+        self.seen(day).is_some_and(|seen| seen.on >= day + TimeDelta::days(i64::from(settles)))
     }
 
     /// The newest closed day between these two, both included.

@@ -22,7 +22,9 @@ pub(super) type Chunk = (NaiveDate, NaiveDate);
 
 /// Whether there can be anything new to ask this endpoint for.
 pub(super) fn is_due(upstream: &Upstream, endpoint: &Endpoint, known: &Known) -> bool {
-    let Some(last) = known.coverage.seen(upstream, endpoint, known.today) else { return true };
+    let seen = |endpoint: &Endpoint| known.coverage.seen(upstream, endpoint, known.today);
+    let whole = || endpoint.completes.and_then(|name| upstream.endpoint(name));
+    let Some(last) = seen(endpoint).max(whole().and_then(seen)) else { return true };
     let since = known.now - last.asked;
     match (endpoint.measured, known.probe) {
         (Measured::Account, _) | (Measured::Tracker, Probe::Unseen) => true,

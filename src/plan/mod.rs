@@ -58,6 +58,8 @@ pub struct Known {
     pub probe: Probe,
     /// Everything is asked again after so long, even where no device has synced.
     pub full_fetch_every: TimeDelta,
+    /// Whether rows that complete others are asked, too.
+    pub complete: bool,
     /// What is kept of each day.
     pub intraday: Intraday,
 }
@@ -339,8 +341,11 @@ fn is_sampled(endpoint: &Endpoint) -> bool {
     matches!(endpoint.span, Span::Intraday(_))
 }
 
-/// Whether what it tells is kept: everything but samples that nobody wants.
+/// Whether what it tells is kept: everything but samples that nobody wants, and what completes others unasked.
 fn kept(endpoint: &Endpoint, known: &Known) -> bool {
+    if endpoint.completes.is_some() && !known.complete {
+        return false;
+    }
     let gives = || endpoint.gives();
     !is_sampled(endpoint) || known.intraday.metrics.iter().any(|key| gives().contains(&key.as_str()))
 }
@@ -369,14 +374,17 @@ fn cheapest(wishes: Vec<Wish>) -> Vec<Wish> {
 
 impl Ask {
     /// The days of which this request's answer, begun at `now`, tells all that there is: those that are over and that
-    /// the tracker has brought, and today, of which more will come.
-    pub fn covers(&self, known: &Known) -> Vec<(NaiveDate, NaiveDate)> {
+    /// the tracker has brought, and today, of which more will come; not today where what is `unfinished` may come by itself.
+    pub fn covers(&self, known: &Known, unfinished: bool) -> Vec<(NaiveDate, NaiveDate)> {
         if !self.whole || matches!(self.endpoint.decode, Decode::Entries { at: At::Carried(_), .. }) {
             return Vec::new();
         }
+        if self.endpoint.settles == 0 && !unfinished {
+            return vec![(self.start, self.end)];
+        }
         let over = open_before(self.endpoint, known) - TimeDelta::days(1);
         let mut days = vec![(self.start, self.end.min(over))];
-        if self.end >= known.today {
+        if self.end >= known.today && !unfinished {
             days.push((known.today, known.today));
         }
         days.retain(|(first, last)| first <= last);

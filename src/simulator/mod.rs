@@ -44,6 +44,8 @@ pub struct Options {
     pub exhausted: Exhausted,
     /// Whether that answer has a `Retry-After`, which the service has not always sent.
     pub retry_after: bool,
+    /// Whether the Fitbit Web API tells a score of each night, in the answer about a single day.
+    pub sleep_score: bool,
     /// How the applications stand with Google.
     pub project: Project,
     /// How large the organization at Fitbit Plus is.
@@ -62,6 +64,7 @@ impl Default for Options {
             quota: 150,
             exhausted: Exhausted::System,
             retry_after: false,
+            sleep_score: false,
             project: Project::default(),
             programme: Programme::default(),
             base: None,
@@ -295,6 +298,9 @@ impl Simulator {
                 "[upstream.{name}]\napi_url = \"{api}\"\nauthorize_url = \"{api}{authorize}\"\n\
                  token_url = \"{api}{token}\"\nrevoke_url = \"{api}{revoke}\"\n"
             );
+            if cloud == Cloud::Fitbit && self.options.sleep_score {
+                text += "sleep_score = true\n";
+            }
         }
         let api = format!("{address}{}", fitbit_plus::PREFIX);
         text += &format!("[upstream.fitbit-plus]\napi_url = \"{api}\"\ntoken_url = \"{api}/oauth/token\"\n");

@@ -1,14 +1,27 @@
 //! Which days an upstream was asked about, and when: what need not be asked again is decided from it, elsewhere.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::rows::{portions, values};
+use super::rows::{Insert, portions};
 use super::trouble::Doing;
 use super::{Batch, Connection, Store, instant};
 use crate::reading::Person;
+
+/// Days that one question was about; the latest question counts.
+static COVER: LazyLock<Insert> = LazyLock::new(|| {
+    Insert::new(
+        "INSERT INTO coverage (person, provider, endpoint, asked, day)",
+        "$1, $2, $3, $4",
+        4,
+        1,
+        "ON CONFLICT (person, provider, endpoint, day) DO UPDATE SET asked = excluded.asked
+         WHERE coverage.asked < excluded.asked",
+    )
+});
 
 impl Store {
     /// Of each endpoint of an upstream and each day from `from`: when it was last asked about that day with success.
@@ -65,13 +78,7 @@ pub(super) async fn cover(connection: &mut Connection, person: &Person, batch: &
         let days: Vec<String> =
             covered.first.iter_days().take_while(|day| *day <= covered.last).map(|day| day.to_string()).collect();
         for days in portions(&days) {
-            let sql = format!(
-                "INSERT INTO coverage (person, provider, endpoint, asked, day) VALUES {}
-                 ON CONFLICT (person, provider, endpoint, day) DO UPDATE SET asked = excluded.asked
-                 WHERE coverage.asked < excluded.asked",
-                values("$1, $2, $3, $4", 4, 1, days.len()),
-            );
-            let mut query = sqlx::query(sqlx::AssertSqlSafe(sql))
+            let mut query = sqlx::query(COVER.of(days))
                 .bind(person.as_str())
                 .bind(covered.provider)
                 .bind(covered.endpoint)

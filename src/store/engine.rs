@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use sqlx::any::AnyPoolOptions;
+use log::LevelFilter;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, SqlSafeStr, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Executor, SqlSafeStr, Transaction};
 use url::Url;
 
 use super::trouble;
@@ -68,9 +69,12 @@ impl Engine {
     /// A pool of connections to a database whose tables are as they should be.
     async fn pool(self, url: &str, options: AnyPoolOptions) -> Result<AnyPool> {
         sqlx::any::install_default_drivers();
+        let connect = url.parse::<AnyConnectOptions>().map_err(trouble::explained)?;
+        // A statement that takes a second on a busy machine is nothing that anybody could mend.
+        let connect = connect.log_slow_statements(LevelFilter::Debug, Duration::from_secs(1));
         // First by a connection of its own, for a pool would try again and again what can never work.
         let tried = async {
-            let mut connection = AnyConnection::connect(url).await?;
+            let mut connection = AnyConnection::connect_with(&connect).await?;
             connection.execute(self.greeting()).await?;
             connection.close().await
         };
@@ -78,11 +82,14 @@ impl Engine {
             Ok(tried) => tried.map_err(trouble::explained)?,
             Err(_) => return Err(trouble::silent()),
         }
-        let options =
-            options.max_connections(CONNECTIONS).acquire_timeout(PATIENCE).after_connect(move |connection, _| {
+        let options = options
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(PATIENCE)
+            .acquire_slow_level(LevelFilter::Debug)
+            .after_connect(move |connection, _| {
                 Box::pin(async move { connection.execute(self.greeting()).await.map(|_| ()) })
             });
-        let pool = options.connect(url).await.map_err(trouble::explained)?;
+        let pool = options.connect_with(connect).await.map_err(trouble::explained)?;
         self.migrate(&pool).await?;
         Ok(pool)
     }

@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::Row as _;
 
 use super::record::Answered;
-use super::rows::{portions, values};
+use super::rows::{Insert, portions};
 use super::trouble::Doing;
 use super::{Connection, Cursor, Recorded, Row, Selection, Store, instant, moment, samples};
 use crate::metric::{self, Metric};
@@ -43,6 +43,26 @@ static NEWEST: LazyLock<String> = LazyLock::new(|| {
     }
     sql
 });
+
+/// Readings that are numbers.
+static NUMBERS: LazyLock<Insert> = LazyLock::new(|| insert("number", "text"));
+
+/// Readings that are texts.
+static TEXTS: LazyLock<Insert> = LazyLock::new(|| insert("text", "number"));
+
+/// Readings with their value in one column, which may have been in the other.
+fn insert(value: &str, other: &str) -> Insert {
+    let begin = format!(
+        "INSERT INTO reading (person, asked, fetched, metric, day, instant, place, measured, source, beside, revision,
+             {value})"
+    );
+    let end = format!(
+        "ON CONFLICT (person, metric, day, instant, place) DO UPDATE SET
+             measured = excluded.measured, {value} = excluded.{value}, {other} = NULL, source = excluded.source,
+             beside = excluded.beside, asked = excluded.asked, fetched = excluded.fetched, revision = excluded.revision"
+    );
+    Insert::new(&begin, "$1, $2, $3", 3, 9, &end)
+}
 
 /// A reading and when this value of it was first received.
 #[derive(Debug, Clone, PartialEq)]
@@ -251,17 +271,8 @@ async fn write(
     answered: &Answered,
 ) -> Result<()> {
     let is_number = changed.iter().all(|(_, recorded)| recorded.reading.value.number().is_some());
-    let (value, other) = if is_number { ("number", "text") } else { ("text", "number") };
-    let sql = format!(
-        "INSERT INTO reading (person, asked, fetched, metric, day, instant, place, measured, source, beside, revision,
-             {value})
-         VALUES {}
-         ON CONFLICT (person, metric, day, instant, place) DO UPDATE SET
-             measured = excluded.measured, {value} = excluded.{value}, {other} = NULL, source = excluded.source,
-             beside = excluded.beside, asked = excluded.asked, fetched = excluded.fetched, revision = excluded.revision",
-        values("$1, $2, $3", 3, 9, changed.len()),
-    );
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql))
+    let insert = if is_number { &NUMBERS } else { &TEXTS };
+    let mut query = sqlx::query(insert.of(changed))
         .bind(person.as_str())
         .bind(answered.asked.timestamp_millis())
         .bind(answered.received.timestamp());

@@ -1,8 +1,9 @@
 //! Statements that write many rows at once: one round through the driver for hundreds of rows. They come in few sizes,
 //! so that each is prepared once.
 
-/// How many rows a statement writes; what is left over goes into smaller ones.
-const SIZES: [usize; 3] = [512, 32, 1];
+/// How many rows a statement writes; what is left over goes into smaller ones. More would be slower: SQLite looks for each
+/// parameter's name among those before it.
+const SIZES: [usize; 3] = [64, 8, 1];
 
 /// Rows in portions of the sizes that statements are made for.
 pub(super) fn portions<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
@@ -14,21 +15,31 @@ pub(super) fn portions<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// The `VALUES` of `rows` rows: in each what is `common` to all (the first `bound` parameters), then `own` parameters.
-pub(super) fn values(common: &str, bound: usize, own: usize, rows: usize) -> String {
-    let mut sql = String::with_capacity(rows * (common.len() + own * 8));
-    let mut next = bound + 1;
-    for row in 0..rows {
-        sql.push_str(if row == 0 { "(" } else { ", (" });
-        sql.push_str(common);
-        for column in 0..own {
-            let comma = if column == 0 && common.is_empty() { "" } else { ", " };
-            sql.push_str(&format!("{comma}${next}"));
-            next += 1;
-        }
-        sql.push(')');
+/// A statement that writes rows, in all its sizes: the texts are made once, for there are millions of rows.
+pub(super) struct Insert([String; SIZES.len()]);
+
+impl Insert {
+    /// `begin` and `end` are the statement around its `VALUES`; each row has what is `common` to all (the first `bound`
+    /// parameters), then `own` parameters.
+    pub fn new(begin: &str, common: &str, bound: usize, own: usize, end: &str) -> Insert {
+        Insert(SIZES.map(|rows| format!("{begin} VALUES {} {end}", values(common, bound, own, rows))))
     }
-    sql
+
+    /// The text for a portion of rows.
+    pub fn of<T>(&'static self, portion: &[T]) -> &'static str {
+        let place = SIZES.iter().position(|size| *size == portion.len());
+        // Every portion has one of the sizes.
+        &self.0[place.unwrap_or(SIZES.len() - 1)]
+    }
+}
+
+fn values(common: &str, bound: usize, own: usize, rows: usize) -> String {
+    let row = |row: usize| {
+        let own = (0..own).map(|column| format!("${}", bound + row * own + column + 1));
+        let columns: Vec<_> = [common.to_owned()].into_iter().chain(own).collect();
+        format!("({})", columns.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -46,6 +57,6 @@ mod tests {
     #[test]
     fn parameters_are_counted_on_from_those_bound_once() {
         assert_eq!(values("$1, 7", 1, 2, 2), "($1, 7, $2, $3), ($1, 7, $4, $5)");
-        assert_eq!(values("", 0, 1, 2), "($1), ($2)");
+        assert_eq!(values("$1", 1, 1, 1), "($1, $2)");
     }
 }

@@ -2,6 +2,7 @@
 //! are laid out.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use anyhow::{Result, bail};
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime};
@@ -9,7 +10,7 @@ use sqlx::Row as _;
 
 use super::readings::{one_of, storable};
 use super::record::Answered;
-use super::rows::{portions, values};
+use super::rows::{Insert, portions};
 use super::trouble::Doing;
 use super::{Connection, Cursor, Recorded, Row, Store, Stored, moment};
 use crate::metric::{self, Metric};
@@ -22,6 +23,12 @@ pub(super) const NEWEST_SAMPLE: [&str; 1] = ["heart-rate"];
 pub(super) const SELECT: &str = "SELECT series.metric, series.resolution, sample.instant, sample.number, sample.asked,
          sample.revision, sample.beside, origin.east, origin.source
      FROM sample JOIN series ON series.id = sample.series JOIN origin ON origin.id = sample.origin";
+
+/// New samples of one series and origin.
+static INSERT: LazyLock<Insert> = LazyLock::new(|| {
+    let begin = "INSERT INTO sample (series, origin, asked, revision, instant, number)";
+    Insert::new(begin, "$1, $2, $3, 1", 3, 2, "")
+});
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
@@ -323,11 +330,7 @@ async fn write(connection: &mut Connection, series: i64, changes: &[Change<'_>],
 }
 
 async fn insert(connection: &mut Connection, series: i64, changes: &[Change<'_>], asked: i64) -> Result<()> {
-    let sql = format!(
-        "INSERT INTO sample (series, origin, asked, revision, instant, number) VALUES {}",
-        values("$1, $2, $3, 1", 3, 2, changes.len())
-    );
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(series).bind(changes[0].origin).bind(asked);
+    let mut query = sqlx::query(INSERT.of(changes)).bind(series).bind(changes[0].origin).bind(asked);
     for change in changes {
         query = query.bind(change.instant).bind(change.number);
     }

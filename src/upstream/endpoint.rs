@@ -28,7 +28,8 @@ pub struct Endpoint {
     pub span: Span,
     /// The days, counted back from today, that a fetch without dates looks at.
     pub recent: u16,
-    /// For so many days a value may still change: a day that was asked about so long after it, or later, is final.
+    /// For so many days a value may still change: a day that was asked about so long after it, or later, is final; 0: as
+    /// soon as there was an answer.
     pub settles: u16,
     /// Who measures what it tells, and so when asking again can bring something new.
     pub measured: Measured,
@@ -36,6 +37,8 @@ pub struct Endpoint {
     pub group: Option<Group>,
     /// Asked in its place where the upstream refuses it to this application.
     pub otherwise: Option<&'static str>,
+    /// The row whose answers it completes: it is asked only where that is wanted (`Known::complete`), when that row is due.
+    pub completes: Option<&'static str>,
     /// The levels of detail it can be asked at; empty: the one it has.
     pub levels: &'static [Resolution],
     /// How readings are found in the answer.
@@ -190,6 +193,8 @@ pub type Times = (NaiveTime, NaiveTime);
 pub struct Decoded {
     /// The readings, in the order of the answer.
     pub readings: Vec<Reading>,
+    /// Whether something is missing that may still come.
+    pub unfinished: bool,
     /// The person's devices, where the answer lists them.
     pub devices: Option<Vec<Device>>,
     /// The person's profile, where the answer is one.
@@ -220,8 +225,22 @@ pub const fn row(
     group: Option<Group>,
     decode: Decode,
 ) -> Endpoint {
-    let (verb, settles, measured, otherwise) = (Verb::Get, 7, Measured::Tracker, None);
-    Endpoint { name, verb, path, scope, span, recent, settles, measured, group, otherwise, levels: &[], decode }
+    let (verb, settles, measured, otherwise, completes) = (Verb::Get, 7, Measured::Tracker, None, None);
+    Endpoint {
+        name,
+        verb,
+        path,
+        scope,
+        span,
+        recent,
+        settles,
+        measured,
+        group,
+        otherwise,
+        completes,
+        levels: &[],
+        decode,
+    }
 }
 
 /// A plain number, with nothing beside it.

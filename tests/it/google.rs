@@ -18,7 +18,7 @@ use fitbit2mqtt::upstream::google_health::GOOGLE_HEALTH;
 use serde_json::Value as Json;
 use url::Url;
 
-use crate::world::{World, at, person};
+use crate::world::{Answer, World, at, person};
 
 /// How much faster time passes here, for requests to Google keep a distance of half a second.
 const SPEED: f64 = 50.0;
@@ -87,6 +87,35 @@ impl World {
     }
 
     /// The `auth` topic of a person.
+    /// Waits until what an answer to a whole fetch says stands at the broker, and nothing else of this person's values.
+    /// What grows while the day goes on may have grown since.
+    async fn stands(&self, user: &str, answer: &Answer) -> BTreeMap<String, String> {
+        let root = format!("sensors/fitbit/{user}");
+        let bare = |value: &Json| value.as_str().map_or(value.to_string(), str::to_owned);
+        let answer = answer.json();
+        let mut retained = BTreeMap::new();
+        self.until("what was answered stands at the broker", async |world| {
+            retained = world.retained().await;
+            let metrics = answer["metrics"].as_object().unwrap();
+            let all: Json = retained.get(&root).map_or(Json::Null, |all| serde_json::from_str(all).unwrap());
+            let keys = retained.keys().filter_map(|topic| topic.strip_prefix(&format!("{root}/")));
+            keys.count() == all.as_object().map_or(0, serde_json::Map::len)
+                && metrics.iter().all(|(key, metric)| {
+                    ["calories", "sedentary-minutes"].contains(&key.as_str())
+                        || retained.get(&format!("{root}/{key}")) == Some(&bare(&metric["value"]))
+                })
+        })
+        .await;
+        retained
+    }
+
+    /// Waits until a person's consent is in this state.
+    async fn auth_in(&self, user: &str, state: &str) -> Json {
+        let is_in = |auth: &str| serde_json::from_str(auth).is_ok_and(|auth: Json| auth["state"] == state);
+        let auth = self.await_topic(&format!("fitbit2mqtt/user/{user}/auth"), is_in).await;
+        serde_json::from_str(&auth).unwrap()
+    }
+
     async fn auth_of(&self, user: &str) -> Json {
         let retained = self.retained().await;
         retained

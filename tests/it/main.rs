@@ -27,6 +27,7 @@ mod store; // on either engine: once, in order, by turns
 mod postgres; // a real PostgreSQL for some tests
 mod planning; // methods and dates become the fewest requests
 mod planning_google; // the same for Google Health
+mod sleep_score; // a score that a server sends only day by day
 mod fetching; // a fetch through the front door
 mod google; // Google Health: the same life, consent, moving house, bad days
 mod readme; // README's commands, files and ways of setting up

@@ -37,6 +37,7 @@ pub fn fresh(user_id: Option<&str>) -> Known {
         coverage: Coverage::default(),
         probe: Probe::Unseen,
         full_fetch_every: TimeDelta::hours(6),
+        complete: false,
         intraday: Intraday { metrics: Vec::new(), detail: Resolution::MINUTE },
     }
 }
@@ -439,7 +440,8 @@ fn a_year_of_everything_by_day_fits_into_one_window_newest_first_and_ends() {
     let stretch = |ask: &Ask| (last - ask.end).num_days() / 30;
     assert!(asks.is_sorted_by_key(|ask| (stretch(ask), ask.endpoint.name != "sleep")), "newest first, of it sleep");
     assert!(
-        asks.iter().all(|ask| ask.start >= first && ask.end <= last && ask.covers(&known) == [(ask.start, ask.end)])
+        asks.iter()
+            .all(|ask| ask.start >= first && ask.end <= last && ask.covers(&known, false) == [(ask.start, ask.end)])
     );
     // Crashed after any number of answers, it goes on with the others; with the last, it is through.
     for done in [1, asks.len() / 2, asks.len() - 1, asks.len()] {

@@ -257,6 +257,13 @@ impl World {
         self.get(&format!("/plugin/fitbit?user={user}{more}")).await
     }
 
+    /// Waits until no fetch of anyone is under way: a request waits for its turn.
+    pub async fn quiet(&self) {
+        for name in PEOPLE {
+            assert_eq!(self.fetch(name, "&methods=get_devices").await.status, 200, "{name}");
+        }
+    }
+
     /// Everything retained at the broker now, as an independent client sees it, but what Home Assistant is told.
     pub async fn retained(&self) -> BTreeMap<String, String> {
         let mut retained = self.all_retained();

@@ -17,9 +17,14 @@ pub(super) fn sleep(ask: &Ask, when: &[&str]) -> Result<Json, Refusal> {
     let span = ask.span(when, &allowed)?;
     // Newest first.
     let sleeps: Vec<Sleep> = ask.dates(span).rev().flat_map(|date| ask.known.sleeps(date).into_iter().rev()).collect();
-    let records: Vec<Json> = sleeps.iter().map(|sleep| record(ask, sleep)).collect();
+    let mut records: Vec<Json> = sleeps.iter().map(|sleep| record(ask, sleep)).collect();
     if when.len() > 1 {
         return Ok(json!({"sleep": records}));
+    }
+    if ask.simulator.options.sleep_score {
+        for (record, sleep) in records.iter_mut().zip(&sleeps).filter(|(_, sleep)| sleep.main) {
+            record["sleepScore"] = score(sleep);
+        }
     }
     let sum = |of: fn(&Sleep) -> i64| sleeps.iter().map(of).sum::<i64>();
     let mut summary = Map::new();
@@ -81,6 +86,20 @@ pub(super) fn record(ask: &Ask, sleep: &Sleep) -> Json {
         "startTime": time(sleep.start),
         "timeInBed": in_bed,
         "type": if stages { "stages" } else { "classic" },
+    })
+}
+
+/// As servers that are compatible with the API tell it; the service itself never did.
+fn score(sleep: &Sleep) -> Json {
+    let part = |minutes: i64, of: i64, points: i64| (minutes * points / of).min(points);
+    let duration = part(sleep.minutes_asleep(), 480, 50);
+    let composition = part(sleep.minutes_of(Level::Deep) + sleep.minutes_of(Level::Rem), 180, 25);
+    let revitalization = part(sleep.minutes_asleep(), sleep.minutes_in_bed().max(1), 25);
+    json!({
+        "overall": duration + composition + revitalization,
+        "duration": duration,
+        "composition": composition,
+        "revitalization": revitalization,
     })
 }
 

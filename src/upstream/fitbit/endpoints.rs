@@ -112,6 +112,9 @@ pub static ENDPOINTS: &[Endpoint] = &[
     // With the day before, for an evening that ended before midnight belongs to the night after it; so 99 of 100 days.
     row("sleep", "/1.2/user/-/sleep/date/{before}/{end}.json", "sleep", Span::Range(99), 7, Some(Group::Sleep),
         Decode::Own { gives: night::GIVES, decode: sleep::sleep }),
+    // Some servers send a score only here. It comes once, and does not change.
+    Endpoint { completes: Some("sleep"), settles: 0, ..row("sleep/date", "/1.2/user/-/sleep/date/{date}.json", "sleep", Span::Day, 2, Some(Group::Sleep),
+        Decode::Own { gives: &["sleep-score"], decode: sleep::score }) },
     row("sleep/goal", "/1.2/user/-/sleep/goal.json", "sleep", Span::Once, 1, None, Decode::Nothing).account(),
 
     row("foods/log/caloriesIn", "/1/user/-/foods/log/caloriesIn/date/{start}/{end}.json", "nutrition", Span::Range(1095), 30, Some(Group::Nutrition),

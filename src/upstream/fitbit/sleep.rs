@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value as Json};
 
 use crate::metric::Unit;
+use crate::reading::Moment;
 use crate::upstream::Failure;
 use crate::upstream::decode;
 use crate::upstream::endpoint::{Context, Decoded};
@@ -51,6 +52,16 @@ pub fn sleep(body: &Json, context: &Context) -> Result<Decoded, Failure> {
         }
     }
     nights(sessions, context, &mut decoded);
+    Ok(decoded)
+}
+
+/// The sleep of one day → its score alone, which may still come.
+pub fn score(body: &Json, context: &Context) -> Result<Decoded, Failure> {
+    let mut decoded = sleep(body, context)?;
+    let date = Moment::Date(context.day);
+    decoded.readings.retain(|reading| reading.metric.key == "sleep-score" && reading.at == date);
+    decoded.problems.retain(|problem| problem.contains("/sleepScore"));
+    decoded.unfinished = decoded.readings.is_empty();
     Ok(decoded)
 }
 

@@ -23,7 +23,7 @@ async fn left_behind() -> World {
     world.started("anna").await;
     let answer = world.fetch("anna", "&period=7d").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    world.await_topic("sensors/fitbit/anna/basal-calories", |value| !value.is_empty()).await;
+    world.stands("anna", &answer).await;
     world.cloud.switch_fitbit_off();
     world
 }
@@ -39,7 +39,7 @@ async fn one_consent_moves_a_person_and_no_topic_notices() {
     let before = world.retained().await;
     let lost = world.fetch("anna", "").await;
     assert_eq!(lost.status, 409, "{}", lost.body);
-    let auth = world.auth_of("anna").await;
+    let auth = world.auth_in("anna", "reauthorize").await;
     let reason = auth["reason"].as_str().unwrap_or_else(|| panic!("{auth}"));
     assert_eq!(auth["state"], "reauthorize");
     assert!(reason.contains("switched off") && reason.contains("Google"), "{reason}");
@@ -69,7 +69,7 @@ async fn one_consent_moves_a_person_and_no_topic_notices() {
             below(&world.retained().await, "sensors/fitbit/anna/").keys().all(|key| here.contains(key))
         })
         .await;
-    let after = world.retained().await;
+    let after = world.stands("anna", &answer).await;
     let (old, new) = (below(&before, "sensors/fitbit/anna/"), below(&after, "sensors/fitbit/anna/"));
     let mut kept = 0;
     for (key, value) in &old {
@@ -111,8 +111,8 @@ async fn one_consent_moves_a_person_and_no_topic_notices() {
     assert_eq!(discovered(&before), discovered(&after));
     let file = world.plugindata().person(&person("anna")).unwrap().unwrap();
     assert_eq!(file.account.as_deref(), Some("7f3a91c2"));
-    let auth = world.auth_of("anna").await;
-    assert!(auth["state"] == "ok" && auth["reason"].is_null(), "{auth}");
+    let auth = world.auth_in("anna", "ok").await;
+    assert!(auth["reason"].is_null(), "{auth}");
 }
 
 /// Who was away when Fitbit was switched off has a token that ended meanwhile: only the token endpoint is asked then.
@@ -125,8 +125,8 @@ async fn a_token_that_ends_after_the_switch_off_is_no_matter_of_trying_again() {
         let lost = world.fetch("anna", "").await;
         assert_eq!(lost.status, 409, "{}", lost.body);
         assert!(lost.body.contains("switched off; connect with Google"), "{}", lost.body);
-        let auth = world.auth_of("anna").await;
-        assert!(auth["state"] == "reauthorize" && auth["reason"].as_str().unwrap().contains("switched off"), "{auth}");
+        let auth = world.auth_in("anna", "reauthorize").await;
+        assert!(auth["reason"].as_str().unwrap().contains("switched off"), "{auth}");
     }
     let asked = world.cloud.requests();
     assert!(asked.iter().all(|asked| asked.path == "/oauth2/token"), "{asked:?}");
@@ -153,7 +153,7 @@ async fn another_persons_google_account_is_refused_and_nothing_is_changed() {
     assert_eq!(world.cloud.count("/revoke"), 1, "what is not kept is given back");
     assert_eq!(world.fetch("anna", "").await.status, 409);
     assert_eq!(below(&world.retained().await, "sensors/fitbit/anna/").len(), values);
-    assert_eq!(world.auth_of("anna").await["state"], "reauthorize");
+    world.auth_in("anna", "reauthorize").await;
     // The same by a pasted address; then the right account.
     let ended = world.consent_of("anna", 1, Simulator::google_scopes()).await;
     let pasted = world.post("/plugin/fitbit/userSettings", &[("user", "anna"), ("paste", &ended)]).await;
