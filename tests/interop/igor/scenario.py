@@ -13,11 +13,9 @@ import time
 import urllib.error
 import urllib.request
 
+from household import Household, Part, ask, free_port, until
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "tests/interop/home-assistant"))
-
-from household import Household, Part, ask, free_port, until  # noqa: E402
-
 PROGRAMS = pathlib.Path(os.environ["INTEROP_HOME"]) / "igor" / "bin"
 
 
@@ -78,9 +76,9 @@ class Igor:
 
 
 def same(ours, theirs):
-    """Igor keeps text: numbers come back as numbers, what is empty as an empty object."""
+    """Igor keeps text: numbers come back as numbers, what is empty as an empty object. A name cannot begin with a digit."""
     if isinstance(ours, dict):
-        ours = {re.sub(r"[^\w.-]", "-", key): value for key, value in ours.items()}
+        ours = {re.sub(r"^(?=[^A-Za-z_])", "_", re.sub(r"[^\w.-]", "-", key)): value for key, value in ours.items()}
         return isinstance(theirs, dict) and ours.keys() == theirs.keys() and all(
             same(value, theirs[key]) for key, value in ours.items())
     if isinstance(ours, list):

@@ -10,11 +10,9 @@ import time
 import urllib.error
 import urllib.request
 
+from household import Household, Part, ask, free_port, until
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "tests/interop/home-assistant"))
-
-from household import Household, Part, ask, free_port, until  # noqa: E402
-
 NODE_RED = pathlib.Path(os.environ["INTEROP_HOME"]) / "node-red/node_modules/node-red/red.js"
 
 

@@ -1,4 +1,4 @@
-"""A household for the scenario: simulated cloud, mosquitto, the bridge and Home Assistant, each a process of its own that
+"""A household for the scenarios: simulated cloud, mosquitto, the bridge and Home Assistant, each a process of its own that
 can be stopped and started, in a temporary folder and on loopback. Standard library only."""
 
 import html.parser
@@ -16,7 +16,7 @@ import urllib.request
 
 SUITE = os.environ.get("HOME_ASSISTANT_SUITE", "trixie")
 TREE = pathlib.Path(os.environ["INTEROP_HOME"]) / "home-assistant" / SUITE
-EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "examples" / "home-assistant"
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples" / "home-assistant"
 
 
 def free_port():
