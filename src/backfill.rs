@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use chrono::{DateTime, Days, TimeDelta, Utc};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
 
 use crate::fetch::{Fetcher, Next, Refusal, Step, Tried};
@@ -38,6 +38,8 @@ pub struct Backfill {
     /// The name under which this process holds leases.
     holder: String,
     wake: Notify,
+    /// Who was fetched, so that whoever waits for better times knows that these have come.
+    fetched: broadcast::Sender<Person>,
     progress: watch::Sender<u64>,
     stopping: watch::Sender<bool>,
     working: Mutex<HashSet<Person>>,
@@ -57,8 +59,9 @@ impl Backfill {
     /// `days`: how many days of the past everyone has without asking.
     pub fn new(household: Arc<Household>, fetcher: Arc<Fetcher>, days: u16) -> Backfill {
         let holder = format!("{:016x}", rand::random::<u64>());
-        let (wake, progress, stopping) = (Notify::new(), watch::Sender::new(0), watch::Sender::new(false));
-        Backfill { household, fetcher, days, holder, wake, progress, stopping, working: Mutex::default() }
+        let (wake, fetched) = (Notify::new(), broadcast::Sender::new(16));
+        let (progress, stopping) = (watch::Sender::new(0), watch::Sender::new(false));
+        Backfill { household, fetcher, days, holder, wake, fetched, progress, stopping, working: Mutex::default() }
     }
 
     /// Notes what is wanted of the past; it is done when its turn comes.
@@ -82,6 +85,12 @@ impl Backfill {
     /// Something may have changed: somebody consented, was fetched, or is paused no longer.
     pub fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// The upstream answers this person, again perhaps.
+    pub fn fetched(&self, person: &Person) {
+        // Nobody may be waiting.
+        let _ = self.fetched.send(person.clone());
     }
 
     /// The order for this stretch, where there is one.
@@ -118,6 +127,7 @@ impl Backfill {
                 self.working().insert(person.clone());
                 let backfill = Arc::clone(&self);
                 tasks.spawn(async move {
+<<<<<<< HEAD
                     match backfill.work(&person).await {
                         Ok(_) | Err(Refusal::Stopping) => {}
                         Err(refusal) => {
@@ -125,6 +135,12 @@ impl Backfill {
                             // Whoever lost the consent is looked at again after a while.
                             backfill.rest(backfill.now() + LONGEST_PAUSE).await;
                         }
+=======
+                    if let Err(refusal) = backfill.work(&person).await {
+                        log::warn!("the past of {person} is not fetched for now: {refusal}");
+                        // Whoever lost the consent is looked at again after a while.
+                        backfill.rest_or_fetched(&person, backfill.now() + LONGEST_PAUSE).await;
+>>>>>>> review4
                     }
                     backfill.working().remove(&person);
                 });
@@ -159,6 +175,8 @@ impl Backfill {
         let mut tried = Tried::default();
         let mut at_work: Option<Stretch> = None;
         let mut pause = PAUSE;
+        // What could not be had of it stays to be told; trouble that has passed does not.
+        let mut lost: Option<String> = None;
         loop {
             if *self.stopping.borrow() {
                 return Err(Refusal::Stopping);
@@ -173,12 +191,14 @@ impl Backfill {
             }
             if at_work.as_ref() != Some(&order.stretch) {
                 (at_work, tried) = (Some(order.stretch.clone()), Tried::default());
+                lost = order.problem.take().filter(|_| order.until.is_none());
             }
             let Step { made, left, next, given_up } = self.fetcher.complete(person, &order.stretch, &mut tried).await?;
             for what in &given_up {
                 log::warn!("{person}: a part of the past could not be fetched: {what}");
             }
-            order.problem = given_up.into_iter().next_back().or(order.problem);
+            lost = given_up.into_iter().next_back().or(lost);
+            order.problem.clone_from(&lost);
             (order.todo, order.until) = (Some(i64::try_from(left).unwrap_or(i64::MAX)), None);
             match next {
                 Next::More => pause = PAUSE,
@@ -201,7 +221,10 @@ impl Backfill {
                 store.release(lease, &self.holder).await?;
                 log::info!("{person}: {left} requests of the past are left; it goes on at {}", utc(until));
                 self.fetcher.publish(person).await;
-                self.rest(until).await;
+                match next {
+                    Next::Trouble(_) => self.rest_or_fetched(person, until).await,
+                    _ => self.rest(until).await,
+                }
             }
         }
     }
@@ -247,6 +270,16 @@ impl Backfill {
 
     fn days_of(&self, member: &Member) -> u16 {
         member.file.backfill_days.unwrap_or(self.days)
+    }
+
+    /// Waits until then, until a stop, or until the person was fetched: a consent may have come back, or the upstream.
+    async fn rest_or_fetched(&self, person: &Person, until: DateTime<Utc>) {
+        let mut fetched = self.fetched.subscribe();
+        let theirs = async { while fetched.recv().await.as_ref() != Ok(person) {} };
+        tokio::select! {
+            () = self.rest(until) => {}
+            () = theirs => {}
+        }
     }
 
     /// Waits until then, or until a stop.

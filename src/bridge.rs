@@ -315,7 +315,10 @@ impl Runner for Bridge {
             Err(bad) => Err(Refusal::Bad(bad)),
         };
         let ran = match outcome {
-            Ok(()) => Ran::Through,
+            Ok(()) => {
+                self.backfill.fetched(person);
+                Ran::Through
+            }
             // Whoever has not consented yet is no failure; their page and topic say so.
             Err(Refusal::NoToken(_)) => {
                 self.parts.fetcher.publish(person).await;

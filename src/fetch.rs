@@ -102,6 +102,11 @@ impl Fetcher {
         let member = self.known(person).await?;
         // A request that is wrong is wrong whoever it is for, and costs nothing.
         let everything = self.plan(&member, wanted, &self.nothing_known(&member))?;
+        if let (Some((_, last)), Some(since)) = (everything.range, member.since)
+            && last < since
+        {
+            return Err(BadRequest(format!("{last} was before the account existed, which is since {since}")).into());
+        }
         let member = with_token(member)?;
         if member.is_moving() {
             let why = member.must_connect();

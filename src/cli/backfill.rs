@@ -100,9 +100,8 @@ impl Progress {
     fn new(what: String) -> Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(0);
-            // The template is a constant, and good.
-            let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos} of {len} requests{msg}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            // Of nothing known everything would be done: a bar comes with the first plan.
+            bar.set_style(style("{prefix}{msg}"));
             bar.set_prefix(what.clone());
             bar
         });
@@ -119,7 +118,7 @@ impl Progress {
     }
 
     fn show(&mut self, order: &Order) {
-        let Some(todo) = order.todo else { return };
+        let Some(todo) = order.todo else { return self.show_turn() };
         let waits = match (order.until, &order.problem) {
             (Some(until), Some(problem)) => format!("; it goes on at {}: {problem}", utc(until)),
             (Some(until), None) => {
@@ -129,6 +128,7 @@ impl Progress {
             (None, _) => String::new(),
         };
         if let Some(bar) = &self.bar {
+            bar.set_style(style("{prefix} {wide_bar} {pos} of {len} requests{msg}"));
             bar.set_length(u64::try_from(order.done + todo).unwrap_or_default());
             bar.set_position(u64::try_from(order.done).unwrap_or_default());
             bar.set_message(waits);
@@ -139,6 +139,19 @@ impl Progress {
         if now != self.said || self.at.elapsed() >= LINE {
             eprintln!("{}: {} requests done, {todo} to do{waits}", self.what, order.done);
             (self.said, self.at) = (now, Instant::now());
+        }
+    }
+
+    /// Nothing was planned yet: somebody's order from before is at work, and may wait for quota.
+    fn show_turn(&mut self) {
+        let waits = ": waits until what was ordered before is complete";
+        match &self.bar {
+            Some(bar) => bar.set_message(waits),
+            None if self.said != waits && self.at.elapsed() >= TAKE_OVER => {
+                eprintln!("{}{waits}", self.what);
+                self.said = waits.into();
+            }
+            None => {}
         }
     }
 
@@ -157,4 +170,9 @@ impl Progress {
             eprintln!("A part could not be fetched: {problem}.");
         }
     }
+}
+
+/// The templates are constants, and good.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -86,14 +86,14 @@ impl Fetcher {
         let side_by_side = &asks[..asks.len().min(self.rules.history.parallel)];
         let mut answers = Vec::new();
         self.ask_side_by_side(&member, side_by_side, lane, &mut answers).await?;
-        self.decode_all(&member, known, &answers, asked).await?;
+        let told = self.decode_all(&member, known, &answers, asked).await?;
         if answers.iter().any(|answer| !answer.pages.is_empty()) {
             self.oauth.works(&member).await;
         }
         if self.is_stopping() {
             return Err(Refusal::Stopping);
         }
-        let mut step = Step { made: 0, left: asks.len(), next: Next::More, given_up: Vec::new() };
+        let mut step = Step { made: 0, left: asks.len(), next: Next::More, given_up: told.unread };
         for answer in &answers {
             step.made += answer.calls;
             use Failure::*;
@@ -117,7 +117,10 @@ impl Fetcher {
             };
             if tried.count(&answer.ask, tries) {
                 step.left -= 1;
-                let told = answer.failure.as_ref().map(|failure| format!("{}: {failure}", answer.ask.endpoint.name));
+                let told = answer.failure.as_ref().map(|failure| {
+                    let Ask { endpoint, start, end, .. } = &answer.ask;
+                    format!("{}, {start} to {end}: {failure}", endpoint.name)
+                });
                 step.given_up.extend(told);
             }
         }

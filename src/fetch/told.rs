@@ -31,6 +31,8 @@ pub(super) struct Told {
     pub readings: Vec<Reading>,
     /// Methods and what went wrong while reading their answers.
     pub problems: Vec<(String, Failure)>,
+    /// The same of each request, whether or not it answers a method: the first.
+    pub unread: Vec<String>,
     /// What each answer said that is to be recorded, also of days that were not asked for, and the days it covers.
     said: Vec<Said>,
     /// Values under dates on which they may not have been measured: shown, not recorded.
@@ -171,12 +173,21 @@ impl Told {
         if decoded.devices.is_some() {
             self.devices = decoded.devices;
         }
-        for problem in decoded.problems {
-            self.fail(ask, Failure::Malformed(problem));
+        let mut problems = decoded.problems.into_iter().map(Failure::Malformed);
+        if let Some(first) = problems.next() {
+            self.fail(ask, first);
+        }
+        for problem in problems {
+            self.fail_methods(ask, problem);
         }
     }
 
     fn fail(&mut self, ask: &Ask, failure: Failure) {
+        self.unread.push(format!("{}, {} to {}: {failure}", ask.endpoint.name, ask.start, ask.end));
+        self.fail_methods(ask, failure);
+    }
+
+    fn fail_methods(&mut self, ask: &Ask, failure: Failure) {
         self.problems.extend(ask.methods.iter().map(|method| (method.clone(), failure.clone())));
     }
 }

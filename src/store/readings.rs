@@ -14,7 +14,7 @@ use super::rows::{Insert, portions};
 use super::trouble::Doing;
 use super::{Connection, Cursor, Recorded, Row, Selection, Store, instant, moment, samples};
 use crate::metric::{self, Metric};
-use crate::reading::{Person, Reading, Value};
+use crate::reading::{Moment, Person, Reading, Value};
 
 /// The columns a reading is read from.
 pub(super) const COLUMNS: &str =
@@ -198,10 +198,19 @@ pub(super) async fn record<'a>(
         let days = (told.keys().next().map(|key| key.0), told.keys().next_back().map(|key| key.0));
         let (Some(first), Some(last)) = days else { continue };
         let known = known(connection, person, metric, first, last).await?;
+        let anew = Stretches::of(told.values().copied());
+        for (key, (reading, asked, _)) in &known {
+            if !told.contains_key(key) && anew.hold(reading) && answered.replaces(key.0, *asked) {
+                drop_superseded(connection, person, metric, key).await?;
+            }
+        }
+        let later = known.values().filter(|(_, asked, _)| *asked > answered.asked);
+        let later = Stretches::of(later.map(|(reading, ..)| reading));
         for (key, reading) in told {
             let revision = match known.get(&key) {
                 Some((known, ..)) if same(known, reading) => continue,
                 Some((_, asked, _)) if !answered.replaces(key.0, *asked) => continue,
+                None if later.hold(reading) => continue,
                 Some((_, _, revision)) => revision + 1,
                 None => 1,
             };
@@ -217,6 +226,41 @@ pub(super) async fn record<'a>(
         }
     }
     Ok(changed.into_iter().map(|(_, recorded)| recorded).collect())
+}
+
+/// From when until when readings hold that have a length in seconds beside them, as sleep levels have. One that is told
+/// anew replaces whatever was told to begin within it: a night that was scored again has other stretches.
+struct Stretches(BTreeMap<i64, i64>);
+
+impl Stretches {
+    fn of<'a>(readings: impl Iterator<Item = &'a Reading>) -> Stretches {
+        Stretches(readings.filter_map(stretch).collect())
+    }
+
+    /// Whether this one begins within one of them.
+    fn hold(&self, reading: &Reading) -> bool {
+        stretch(reading)
+            .is_some_and(|(begins, _)| self.0.range(..=begins).next_back().is_some_and(|(_, ends)| begins < *ends))
+    }
+}
+
+fn stretch(reading: &Reading) -> Option<(i64, i64)> {
+    let (Moment::Time(time), Some(seconds)) = (reading.at, reading.beside.get("seconds")) else { return None };
+    Some((time.timestamp(), time.timestamp().checked_add(seconds.as_i64()?)?))
+}
+
+async fn drop_superseded(connection: &mut Connection, person: &Person, metric: &str, key: &Key) -> Result<()> {
+    let (day, instant, place) = key;
+    sqlx::query("DELETE FROM reading WHERE person = $1 AND metric = $2 AND day = $3 AND instant = $4 AND place = $5")
+        .bind(person.as_str())
+        .bind(metric)
+        .bind(day.to_string())
+        .bind(*instant)
+        .bind(*place)
+        .execute(connection)
+        .await
+        .context("recording readings in the store")?;
+    Ok(())
 }
 
 /// The readings of each metric under their keys. Events that began in the same second are told apart by the `logId`

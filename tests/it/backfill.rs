@@ -212,6 +212,8 @@ async fn what_cannot_be_is_refused_in_words() {
         assert!(answer["error"].as_str().unwrap().contains(says), "{fields}: {answer}");
         assert_eq!((&answer["ok"], &answer["id"]), (&json!(false), &json!(7)));
     }
+    let answer = world.fetch("anna", "&methods=get_sleep&date=1999-01-01").await;
+    assert!(answer.status == 400 && answer.body.contains("before the account existed"), "{answer:?}");
     assert!(asked(&world).is_empty() && past(&world).await.is_empty());
     for (arguments, status, says) in [
         (&["anna", "--from", "2026-02-30"][..], 2, "\"2026-02-30\" is not a date"),
@@ -250,6 +252,24 @@ async fn a_pause_stops_it_and_trouble_only_delays_it() {
     let mut answers = [result(&mut told).1, result(&mut told).1];
     answers.sort_by_key(|answer| answer["id"].to_string());
     assert_eq!((&answers[0]["id"], &answers[0]["ok"]), (&json!("past"), &json!(true)), "{answers:?}");
+    assert_eq!(answers[0].get("problem"), None, "what has passed is no problem any more: {answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_of_the_past_is_told_and_asked_again_by_the_next_order() {
+    let world = quiet("").await;
+    let order =
+        json!({"command": "backfill", "id": 1, "from": "2026-10-01", "to": "2026-10-20", "metrics": ["sleep-minutes"]});
+    let odd = Effect::answer(200, &json!({"sleep": 7}));
+    world.cloud.fault(Fault { path: "/sleep/".into(), person: Some(0), times: None, effect: odd });
+    let (answer, _) = fill(&world, order.clone(), async |_| {}).await;
+    let problem = answer["problem"].as_str().unwrap_or_default();
+    assert!(problem.contains("sleep, 2026-10-01 to 2026-10-20") && answer["calls"] == 1, "{answer}");
+    world.cloud.clear_faults();
+    let (answer, _) = fill(&world, order.clone(), async |_| {}).await;
+    assert_eq!((answer.get("problem"), &answer["calls"]), (None, &json!(1)), "{answer}");
+    let (answer, _) = fill(&world, order, async |_| {}).await;
+    assert_eq!((answer.get("problem"), &answer["calls"]), (None, &json!(0)), "{answer}");
 }
 
 /// A world whose cloud and program are of today.
@@ -282,11 +302,14 @@ async fn killed_at_any_moment_it_goes_on_without_asking_again_what_was_answered(
         Fault { path: "/user/-/".into(), person: Some(0), times: None, effect: Effect::Delay { milliseconds: 100 } };
     world.cloud.fault(slow);
     let store = Store::open(&world.data_dir().join("fitbit2mqtt.db")).await.unwrap();
+    let mut covered: Vec<(usize, BTreeSet<(String, NaiveDate)>)> = Vec::new();
     for kill_after in [3, 17, 40] {
         let mut program = Program(world.program("127.0.0.1:0", &arguments).spawn().unwrap());
         until(&world, "some requests", async || asked(&world).len() >= kill_after).await;
         program.0.kill().unwrap();
         program.0.wait().unwrap();
+        let rows = store.coverage(&person("anna"), "fitbit", from).await.unwrap();
+        covered.push((asked(&world).len(), rows.into_iter().map(|(endpoint, day, _)| (endpoint, day)).collect()));
         // The lease of a process that is gone ends by itself; here time passes faster.
         let later = Utc::now() + TimeDelta::hours(1);
         assert!(store.lease("backfill/anna", "test", later, later).await.unwrap());
@@ -297,6 +320,16 @@ async fn killed_at_any_moment_it_goes_on_without_asking_again_what_was_answered(
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && said.contains(": complete, with "), "{said}");
     assert!(said.contains(" requests done, ") && output.stdout.is_empty(), "{said}");
+    // What was covered when it was killed was not asked again.
+    for (before, covered) in &covered {
+        for asked in &asked(&world)[*before..] {
+            let kind = asked.path.split('/').nth(5).unwrap_or_default();
+            if let ([day], true) = (&dates(asked)[..], asked.path.contains("/1min")) {
+                assert!(!covered.contains(&(format!("activities/{kind}/intraday"), *day)), "{}", asked.path);
+            }
+        }
+    }
+    assert!(covered.iter().any(|(_, covered)| covered.iter().any(|(endpoint, _)| endpoint.ends_with("/intraday"))));
     let mut times: BTreeMap<(String, String), usize> = BTreeMap::new();
     for asked in asked(&world).into_iter().filter(|asked| asked.path.contains("/date/")) {
         *times.entry((asked.path, asked.query)).or_default() += 1;

@@ -2,14 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
+use fitbit2mqtt::backfill::Backfill;
 use fitbit2mqtt::bridge::{self, Parts};
 use fitbit2mqtt::clock::Clock;
 use fitbit2mqtt::config::Config;
+use fitbit2mqtt::metric;
+use fitbit2mqtt::plan::Past;
 use fitbit2mqtt::quota::{Lane, Quota};
 use fitbit2mqtt::simulator::{Change, Client, Effect, Fault, Options};
-use fitbit2mqtt::store::Store;
+use fitbit2mqtt::store::{Selection, Store, Stored};
 use fitbit2mqtt::upstream::Upstream;
 use fitbit2mqtt::upstream::fitbit::FITBIT;
 use fitbit2mqtt::upstream::google_health::GOOGLE_HEALTH;
@@ -67,6 +71,14 @@ impl Anna {
             .filter(|asked| !asked.path.ends_with("/token"))
             .inspect(|asked| assert!(asked.status < 400, "{asked:?}"));
         data.map(|asked| asked.path).collect()
+    }
+
+    /// What is kept of her steps of these days.
+    async fn steps(&self, from: &str, to: &str) -> Vec<Stored> {
+        let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
+        let steps = [metric::find("steps").unwrap()];
+        let selection = Selection { from, to, metrics: &steps, intraday: false };
+        self.parts.household.store.history(&person("anna"), &selection, None, 1000).await.unwrap().readings
     }
 
     fn later(&self, minutes: i64) {
@@ -298,4 +310,57 @@ async fn background_work_leaves_twenty_requests_of_each_window_and_uses_all_othe
     }
     println!("live and background in each window of 150: {windows:?}");
     assert_eq!(windows, [[30, 100], [30, 100]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_comes_from_both_upstreams_alike_and_once() {
+    for upstream in [&FITBIT, &GOOGLE_HEALTH] {
+        let anna = Anna::at(upstream, "history.intraday = []").await;
+        anna.fetch(&[]).await;
+        let backfill = Backfill::new(Arc::clone(&anna.parts.household), Arc::clone(&anna.parts.fetcher), 0);
+        let past = Past {
+            from: Some("2026-09-01".into()),
+            to: Some("2026-10-15".into()),
+            metrics: ["steps", "sleep-minutes", "hrv", "body-weight"].map(str::to_owned).to_vec(),
+        };
+        let mut asked = Vec::new();
+        for _ in 0..2 {
+            anna.world.cloud.forget_requests();
+            backfill.order(&person("anna"), &past).await.unwrap();
+            backfill.work(&person("anna")).await.unwrap();
+            asked.push(anna.asked().len());
+        }
+        println!("{}: 45 days of four metrics: {} requests, and again {}", upstream.provider, asked[0], asked[1]);
+        assert!(asked[0] > 0 && asked[1] == 0, "{asked:?}");
+        assert!(anna.steps("2026-09-01", "2026-10-15").await.len() > 35, "{}", upstream.provider);
+        let orders = anna.parts.household.store.orders(&person("anna")).await.unwrap();
+        assert!(orders.iter().all(|order| order.problem.is_none() && order.ended.is_some()), "{orders:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_week_what_has_come_to_rest_is_looked_at_again_and_corrected() {
+    let anna = Anna::at(&FITBIT, "history.intraday = []").await;
+    anna.fetch(&[]).await;
+    let backfill = Arc::new(Backfill::new(Arc::clone(&anna.parts.household), Arc::clone(&anna.parts.fetcher), 40));
+    let running = tokio::spawn(Arc::clone(&backfill).run());
+    let store = &anna.parts.household.store;
+    let complete = async |last: &str| {
+        let orders = store.orders(&person("anna")).await.unwrap();
+        orders.iter().any(|order| order.stretch.last.to_string() == last && order.own && order.ended.is_some())
+    };
+    anna.world.until("the first forty days", async |_| complete("2026-11-19").await).await;
+    let first = anna.steps("2026-11-15", "2026-11-15").await;
+    assert_eq!(first[0].revision, 1);
+    // A day that was told when it could still change, and is too old for a live fetch by then.
+    let change = Change::Steps { date: "2026-11-15".parse().unwrap(), steps: 12_345 };
+    anna.world.cloud.change(0, change).unwrap();
+    anna.later(8 * 24 * 60);
+    anna.fetch(&[]).await;
+    backfill.wake();
+    anna.world.until("a week later", async |_| complete("2026-11-27").await).await;
+    let second = anna.steps("2026-11-15", "2026-11-15").await;
+    assert_eq!((&second[0].reading.value.to_string()[..], second[0].revision), ("12345", 2), "{second:?}");
+    backfill.stop();
+    running.await.unwrap();
 }

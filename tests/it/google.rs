@@ -86,7 +86,6 @@ impl World {
         (page.status, page.body)
     }
 
-    /// The `auth` topic of a person.
     /// Waits until what an answer to a whole fetch says stands at the broker, and nothing else of this person's values.
     /// What grows while the day goes on may have grown since.
     async fn stands(&self, user: &str, answer: &Answer) -> BTreeMap<String, String> {

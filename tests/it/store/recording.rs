@@ -120,6 +120,29 @@ async fn what_was_asked_is_kept_with_the_answer_or_not_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_night_that_is_scored_again_has_only_its_new_levels_whichever_answer_comes_first() {
+    let level = |level: &str, at: &str, seconds: i64| {
+        let mut reading = number("sleep-level", &format!("2026-11-19T{at}:00Z"), 0.0);
+        reading.value = Value::Text(level.into());
+        reading.beside.insert("seconds".into(), json!(seconds));
+        reading
+    };
+    let nap = level("asleep", "14:00", 1800);
+    let before = [level("light", "01:00", 600), level("deep", "01:10", 1200), level("rem", "01:30", 600), nap.clone()];
+    let after = [level("light", "01:00", 1500), level("wake", "01:25", 300), level("rem", "01:30", 600)];
+    for (first, second) in [((&before[..], 1), (&after[..], 2)), ((&after[..], 2), (&before[..], 1))] {
+        for Home { engine, store, .. } in &Home::each().await {
+            for (readings, asked) in [first, second, first] {
+                record(store, readings, noon(asked)).await;
+            }
+            let levels: Vec<_> = all(store, 10).await.into_iter().map(|stored| stored.reading).collect();
+            let expected: Vec<_> = after.iter().chain([&nap]).cloned().collect();
+            assert_eq!(levels, expected, "{engine}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_workouts_that_begin_in_the_same_second_are_two() {
     let workout = |id: i64, name: &str| {
         let mut workout = number("last-workout", "2026-11-19T08:00:00+01:00", 0.0);
