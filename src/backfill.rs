@@ -127,20 +127,13 @@ impl Backfill {
                 self.working().insert(person.clone());
                 let backfill = Arc::clone(&self);
                 tasks.spawn(async move {
-<<<<<<< HEAD
                     match backfill.work(&person).await {
                         Ok(_) | Err(Refusal::Stopping) => {}
                         Err(refusal) => {
                             log::warn!("the past of {person} is not fetched for now: {refusal}");
                             // Whoever lost the consent is looked at again after a while.
-                            backfill.rest(backfill.now() + LONGEST_PAUSE).await;
+                            backfill.rest_or_fetched(&person, backfill.now() + LONGEST_PAUSE).await;
                         }
-=======
-                    if let Err(refusal) = backfill.work(&person).await {
-                        log::warn!("the past of {person} is not fetched for now: {refusal}");
-                        // Whoever lost the consent is looked at again after a while.
-                        backfill.rest_or_fetched(&person, backfill.now() + LONGEST_PAUSE).await;
->>>>>>> review4
                     }
                     backfill.working().remove(&person);
                 });
