@@ -15,7 +15,6 @@ use crate::reading::Person;
 static COVER: LazyLock<Insert> = LazyLock::new(|| {
     Insert::new(
         "INSERT INTO coverage (person, provider, endpoint, asked, day)",
-        "$1, $2, $3, $4",
         4,
         1,
         "ON CONFLICT (person, provider, endpoint, day) DO UPDATE SET asked = excluded.asked
@@ -78,14 +77,15 @@ pub(super) async fn cover(connection: &mut Connection, person: &Person, batch: &
         let days: Vec<String> =
             covered.first.iter_days().take_while(|day| *day <= covered.last).map(|day| day.to_string()).collect();
         for days in portions(&days) {
-            let mut query = sqlx::query(COVER.of(days))
+            let mut query = sqlx::query(COVER.of(connection, days));
+            for day in days {
+                query = query.bind(day);
+            }
+            query = query
                 .bind(person.as_str())
                 .bind(covered.provider)
                 .bind(covered.endpoint)
                 .bind(batch.asked.timestamp_millis());
-            for day in days {
-                query = query.bind(day);
-            }
             query.execute(&mut *connection).await.context("noting in the store what was asked")?;
         }
     }

@@ -31,6 +31,11 @@ pub(super) enum Engine {
 }
 
 impl Engine {
+    /// The one that a connection is to.
+    pub fn of(connection: &AnyConnection) -> Engine {
+        if connection.backend_name() == "PostgreSQL" { Engine::Postgres } else { Engine::Sqlite }
+    }
+
     /// A transaction that has its turn to write from the start. One that first reads and then writes would otherwise
     /// be refused by SQLite when another writer came in between, and overwrite that one's work on PostgreSQL.
     pub async fn write(self, pool: &AnyPool) -> sqlx::Result<Transaction<'static, Any>> {

@@ -61,7 +61,7 @@ fn insert(value: &str, other: &str) -> Insert {
              measured = excluded.measured, {value} = excluded.{value}, {other} = NULL, source = excluded.source,
              beside = excluded.beside, asked = excluded.asked, fetched = excluded.fetched, revision = excluded.revision"
     );
-    Insert::new(&begin, "$1, $2, $3", 3, 9, &end)
+    Insert::new(&begin, 3, 9, &end)
 }
 
 /// A reading and when this value of it was first received.
@@ -316,10 +316,7 @@ async fn write(
 ) -> Result<()> {
     let is_number = changed.iter().all(|(_, recorded)| recorded.reading.value.number().is_some());
     let insert = if is_number { &NUMBERS } else { &TEXTS };
-    let mut query = sqlx::query(insert.of(changed))
-        .bind(person.as_str())
-        .bind(answered.asked.timestamp_millis())
-        .bind(answered.received.timestamp());
+    let mut query = sqlx::query(insert.of(connection, changed));
     for ((day, instant, place), Recorded { reading, revision }) in changed {
         query = query
             .bind(reading.metric.key)
@@ -335,6 +332,7 @@ async fn write(
             Value::Text(text) => query.bind(storable(text).into_owned()),
         };
     }
+    query = query.bind(person.as_str()).bind(answered.asked.timestamp_millis()).bind(answered.received.timestamp());
     query.execute(connection).await.context("recording readings in the store")?;
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! Statements that write many rows at once: one round through the driver for hundreds of rows. They come in few sizes,
 //! so that each is prepared once.
 
-/// How many rows a statement writes; what is left over goes into smaller ones. More would be slower: SQLite looks for each
-/// parameter's name among those before it.
-const SIZES: [usize; 3] = [64, 8, 1];
+use super::Connection;
+use super::engine::Engine;
+
+/// How many rows a statement writes; what is left over goes into smaller ones.
+const SIZES: [usize; 3] = [256, 16, 1];
 
 /// Rows in portions of the sizes that statements are made for.
 pub(super) fn portions<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
@@ -16,28 +18,40 @@ pub(super) fn portions<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 /// A statement that writes rows, in all its sizes: the texts are made once, for there are millions of rows.
-pub(super) struct Insert([String; SIZES.len()]);
+pub(super) struct Insert {
+    sqlite: [String; SIZES.len()],
+    postgres: [String; SIZES.len()],
+}
 
 impl Insert {
-    /// `begin` and `end` are the statement around its `VALUES`; each row has what is `common` to all (the first `bound`
-    /// parameters), then `own` parameters.
-    pub fn new(begin: &str, common: &str, bound: usize, own: usize, end: &str) -> Insert {
-        Insert(SIZES.map(|rows| format!("{begin} VALUES {} {end}", values(common, bound, own, rows))))
+    /// `begin` and `end` are the statement around its `VALUES`. Each row has `common` parameters that all share, then `own`
+    /// ones. What is bound first is each row's own, then what they share.
+    pub fn new(begin: &str, common: usize, own: usize, end: &str) -> Insert {
+        let text = |engine| SIZES.map(|rows| format!("{begin} VALUES {} {end}", values(engine, common, own, rows)));
+        Insert { sqlite: text(Engine::Sqlite), postgres: text(Engine::Postgres) }
     }
 
-    /// The text for a portion of rows.
-    pub fn of<T>(&'static self, portion: &[T]) -> &'static str {
+    /// The text for a portion of rows, in the words of this connection's database.
+    pub fn of<T>(&'static self, connection: &Connection, portion: &[T]) -> &'static str {
+        let texts = match Engine::of(connection) {
+            Engine::Sqlite => &self.sqlite,
+            Engine::Postgres => &self.postgres,
+        };
         let place = SIZES.iter().position(|size| *size == portion.len());
         // Every portion has one of the sizes.
-        &self.0[place.unwrap_or(SIZES.len() - 1)]
+        &texts[place.unwrap_or(SIZES.len() - 1)]
     }
 }
 
-fn values(common: &str, bound: usize, own: usize, rows: usize) -> String {
+/// For each parameter with a name SQLite looks through all the names there are; so only what rows share has one there.
+fn values(engine: Engine, common: usize, own: usize, rows: usize) -> String {
     let row = |row: usize| {
-        let own = (0..own).map(|column| format!("${}", bound + row * own + column + 1));
-        let columns: Vec<_> = [common.to_owned()].into_iter().chain(own).collect();
-        format!("({})", columns.join(", "))
+        let common = (0..common).map(|column| format!("${}", rows * own + column + 1));
+        let own = (0..own).map(|column| match engine {
+            Engine::Sqlite => "?".to_owned(),
+            Engine::Postgres => format!("${}", row * own + column + 1),
+        });
+        format!("({})", common.chain(own).collect::<Vec<_>>().join(", "))
     };
     (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }
@@ -55,8 +69,8 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_counted_on_from_those_bound_once() {
-        assert_eq!(values("$1, 7", 1, 2, 2), "($1, 7, $2, $3), ($1, 7, $4, $5)");
-        assert_eq!(values("$1", 1, 1, 1), "($1, $2)");
+    fn what_rows_share_is_bound_after_what_they_do_not() {
+        assert_eq!(values(Engine::Sqlite, 1, 2, 2), "($5, ?, ?), ($5, ?, ?)");
+        assert_eq!(values(Engine::Postgres, 1, 2, 2), "($5, $1, $2), ($5, $3, $4)");
     }
 }

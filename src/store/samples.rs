@@ -27,7 +27,7 @@ pub(super) const SELECT: &str = "SELECT series.metric, series.resolution, sample
 /// New samples of one series and origin.
 static INSERT: LazyLock<Insert> = LazyLock::new(|| {
     let begin = "INSERT INTO sample (series, origin, asked, revision, instant, number)";
-    Insert::new(begin, "$1, $2, $3, 1", 3, 2, "")
+    Insert::new(begin, 4, 2, "")
 });
 
 /// Seconds of a day.
@@ -330,10 +330,11 @@ async fn write(connection: &mut Connection, series: i64, changes: &[Change<'_>],
 }
 
 async fn insert(connection: &mut Connection, series: i64, changes: &[Change<'_>], asked: i64) -> Result<()> {
-    let mut query = sqlx::query(INSERT.of(changes)).bind(series).bind(changes[0].origin).bind(asked);
+    let mut query = sqlx::query(INSERT.of(connection, changes));
     for change in changes {
         query = query.bind(change.instant).bind(change.number);
     }
+    query = query.bind(series).bind(changes[0].origin).bind(asked).bind(1_i64);
     query.execute(connection).await.context("recording samples in the store")?;
     Ok(())
 }

@@ -50,7 +50,8 @@ async fn a_score_is_asked_for_until_it_has_come_and_then_never_again() {
     world.clock.advance(TimeDelta::hours(14));
     let (date, second) = score(&world).await;
     assert_eq!(date.to_string(), "2026-11-20", "{second}");
-    world.await_topic("sensors/fitbit/anna/sleep-score", |value| value == second["value"].to_string()).await;
+    let shown = second["value"].to_string();
+    world.await_topic("sensors/fitbit/anna/sleep-score", |value| value == shown).await;
     // Synced again and again, asked no more.
     world.clock.advance(TimeDelta::hours(3));
     assert_eq!(score(&world).await.0, date);
