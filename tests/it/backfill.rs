@@ -272,6 +272,24 @@ async fn what_cannot_be_read_of_the_past_is_told_and_asked_again_by_the_next_ord
     assert_eq!((answer.get("problem"), &answer["calls"]), (None, &json!(0)), "{answer}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetch_that_works_ends_the_wait_for_better_times() {
+    let world = quiet("history.intraday = []\n").await;
+    let mut told = results(&world).await;
+    let down = Fault { path: "/user/-/".into(), person: Some(0), times: None, effect: Effect::Html { status: 503 } };
+    world.cloud.fault(down);
+    say(&world, "user/anna", r#"{"command":"backfill","id":"past","from":"2026-11-01"}"#);
+    until(&world, "it waits", async || past(&world).await.contains("goes on")).await;
+    world.cloud.clear_faults();
+    // Whoever is resumed is fetched at once; a minute's wait would not have ended by the time a result is waited for.
+    for command in ["pause", "resume"] {
+        say(&world, "user/anna", &json!({"command": command, "id": command}).to_string());
+        assert_eq!(result(&mut told).1["id"], command);
+    }
+    let answer = result(&mut told).1;
+    assert_eq!((&answer["id"], &answer["ok"], answer.get("problem")), (&json!("past"), &json!(true), None), "{answer}");
+}
+
 /// A world whose cloud and program are of today.
 async fn of_today() -> World {
     let world = World::with(Options { quota: 100_000, ..Options::default() }, Clock::system()).await;
