@@ -144,7 +144,11 @@ async fn agree(world: &World, igor: &Igor, people: &[&str]) {
                 let retained = world.retained().await;
                 let Some(told) = retained.get(&format!("sensors/fitbit/{name}")) else { return false };
                 // These are no names of elements.
-                let told = told.replace("\"Out of Range\"", "\"Out-of-Range\"").replace("\"Fat Burn\"", "\"Fat-Burn\"");
+                let elements =
+                    [("Out of Range", "Out-of-Range"), ("Fat Burn", "Fat-Burn"), ("7d", "_7d"), ("28d", "_28d")];
+                let told = elements.iter().fold(told.clone(), |told, (key, element)| {
+                    told.replace(&format!("\"{key}\":"), &format!("\"{element}\":"))
+                });
                 let told: Json = serde_json::from_str(&told).unwrap();
                 told == igor.element(&format!("/data/sensors/fitbit/{name}"))
             })

@@ -42,7 +42,7 @@ const NARROW: &[(&str, &[&str])] = &[
     ("upstream", &["snapshot", "reading", "metric"]),
     ("simulator", &["web", "clock"]),
     ("trend", &["metric"]),
-    ("import", &["oauth", "plugindata", "upstream", "reading"]),
+    ("import", &["household", "plugindata", "upstream", "reading"]),
     ("broker", &[]),
 ];
 
