@@ -56,12 +56,12 @@ pub fn events(readings: &[Shown], devices: &[Device], now: DateTime<Utc>, today:
                     ("unit".to_owned(), json!(reading.unit)),
                 ]);
                 body.extend(beside(&OF_A_WEIGH_IN));
-                Event { kind: EventKind::WeighedIn, id: reading.at.to_string(), body }
+                Event { kind: EventKind::WeighedIn, id: identity(reading.at), body }
             }
             ("last-workout", _) if is_recent(reading.at, now, today) => {
                 let mut body = Map::from_iter([("dateTime".to_owned(), json!(reading.at))]);
                 body.extend(reading.beside.clone());
-                Event { kind: EventKind::Workout, id: reading.at.to_string(), body }
+                Event { kind: EventKind::Workout, id: identity(reading.at), body }
             }
             (key, Value::Number(reached)) if TOTALS.contains(&key) && first_day(today) <= reading.at.date() => {
                 let goal = reading.beside.get("goal").and_then(Json::as_f64).filter(|goal| *goal > 0.0);
@@ -96,6 +96,15 @@ fn is_low(device: &Device) -> bool {
     match (device.battery_level, device.battery.as_deref()) {
         (Some(level), _) => level <= LOW_BATTERY,
         (None, word) => matches!(word, Some("Low" | "Empty")),
+    }
+}
+
+/// What tells one from another. An instant stays the same where the person travels on, or another upstream writes it with
+/// another offset.
+fn identity(at: Moment) -> String {
+    match at {
+        Moment::Time(time) => Moment::Time(time.to_utc().fixed_offset()).to_string(),
+        Moment::Date(date) => date.to_string(),
     }
 }
 
@@ -144,12 +153,23 @@ mod tests {
     fn only_what_happened_within_a_day_is_an_event() {
         let weights = ["2026-11-19T09:30:00+01:00", "2026-11-19T10:30:00+01:00", "2026-11-20T08:00:00+01:00"];
         let readings: Vec<_> = weights.map(|at| number("body-weight", 72.4, at)).into();
-        let expected: Vec<_> = weights[1..].iter().map(|at| ("weighed-in", (*at).to_owned())).collect();
+        let expected = ["2026-11-19T09:30:00+00:00", "2026-11-20T07:00:00+00:00"];
+        let expected = expected.map(|at| ("weighed-in", at.to_owned()));
         assert_eq!(happened(&readings, &[]), expected);
         let night = |end: &str| shown("sleep-end", Value::Text(end.into()), "2026-11-20", Json::Null);
         assert_eq!(happened(&[night("2026-11-20T07:00:00+01:00")], &[]), [("woke-up", "2026-11-20".to_owned())]);
         assert_eq!(happened(&[night("2026-11-19T07:00:00+01:00")], &[]), []);
         assert_eq!(happened(&[night("yesterday")], &[]), []);
+    }
+
+    #[test]
+    fn an_event_stays_the_same_under_another_offset() {
+        for key in ["body-weight", "last-workout"] {
+            let seen = ["2026-11-20T08:00:00+01:00", "2026-11-20T07:00:00Z", "2026-11-20T02:00:00-05:00"];
+            let ids = seen.map(|at| happened(&[number(key, 72.4, at)], &[]));
+            assert_eq!(ids[0].len(), 1);
+            assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+        }
     }
 
     #[test]

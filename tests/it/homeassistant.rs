@@ -440,3 +440,31 @@ async fn home_assistant_is_told_once_more_when_it_has_started_however_often_it_s
         assert_eq!(repeated.get(topic), Some(&1), "{topic}");
     }
 }
+
+#[test]
+fn the_examples_name_entities_and_commands_there_are() {
+    let all = messages(Form::Device, System::Metric);
+    let all = components(all.iter().map(|message| (message.topic.as_str(), &message.payload)));
+    let known: BTreeSet<&str> = all.values().map(|it| it["default_entity_id"].as_str().unwrap()).collect();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/home-assistant/");
+    let mut named = BTreeSet::new();
+    for file in ["automations.yaml", "dashboard.yaml"] {
+        let text = fs::read_to_string(format!("{folder}{file}")).unwrap();
+        // Comments speak of entities in general.
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+            let words = line.split(|c| !is_of_a_name(c)).filter(|word| word.contains(".fitbit_"));
+            named.extend(words.map(str::to_owned));
+        }
+        let payload = text.lines().find_map(|line| line.trim().strip_prefix("payload: '"));
+        if let Some(payload) = payload {
+            let anna = "anna".parse().unwrap();
+            let payload = payload.trim_end_matches('\'');
+            assert!(fitbit2mqtt::command::read(Some(&anna), payload.as_bytes()).is_ok(), "{payload}");
+            assert!(text.contains(&format!("topic: {}\n", topics().command(Some(&anna)))));
+        }
+    }
+    assert!(named.len() > 25, "{named:?}");
+    let missing: Vec<_> = named.iter().filter(|name| !known.contains(name.as_str())).collect();
+    assert_eq!(missing, [""; 0]);
+}
