@@ -18,7 +18,7 @@ use fitbit2mqtt::upstream::google_health::GOOGLE_HEALTH;
 use serde_json::Value as Json;
 use url::Url;
 
-use crate::world::{Answer, World, at, person};
+use crate::world::{World, at, person};
 
 /// How much faster time passes here, for requests to Google keep a distance of half a second.
 const SPEED: f64 = 50.0;
@@ -84,28 +84,6 @@ impl World {
         let ended = Url::parse(&self.consent_of(user, index, Simulator::google_scopes()).await).unwrap();
         let page = self.get(&format!("{}?{}", ended.path(), ended.query().unwrap())).await;
         (page.status, page.body)
-    }
-
-    /// Waits until what an answer to a whole fetch says stands at the broker, and nothing else of this person's values.
-    /// What grows while the day goes on may have grown since.
-    async fn stands(&self, user: &str, answer: &Answer) -> BTreeMap<String, String> {
-        let root = format!("sensors/fitbit/{user}");
-        let bare = |value: &Json| value.as_str().map_or(value.to_string(), str::to_owned);
-        let answer = answer.json();
-        let mut retained = BTreeMap::new();
-        self.until("what was answered stands at the broker", async |world| {
-            retained = world.retained().await;
-            let metrics = answer["metrics"].as_object().unwrap();
-            let all: Json = retained.get(&root).map_or(Json::Null, |all| serde_json::from_str(all).unwrap());
-            let keys = retained.keys().filter_map(|topic| topic.strip_prefix(&format!("{root}/")));
-            keys.count() == all.as_object().map_or(0, serde_json::Map::len)
-                && metrics.iter().all(|(key, metric)| {
-                    ["calories", "sedentary-minutes"].contains(&key.as_str())
-                        || retained.get(&format!("{root}/{key}")) == Some(&bare(&metric["value"]))
-                })
-        })
-        .await;
-        retained
     }
 
     /// Waits until a person's consent is in this state.

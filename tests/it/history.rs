@@ -11,7 +11,7 @@ use fitbit2mqtt::simulator::Change;
 use fitbit2mqtt::store::{Batch, Store, StoredProfile};
 use serde_json::{Map, Value as Json, json};
 
-use crate::mosquitto::Seen;
+use crate::mosquitto::{Reader, Seen};
 use crate::world::{World, at, person};
 
 const TODAY: &str = "2026-11-20";
@@ -189,6 +189,14 @@ async fn an_export_has_everyone_in_every_form_and_the_bridge_goes_on() {
     assert_eq!(world.cloud.requests().len(), 0);
 }
 
+/// What was said until now: the bridge answers a command after all that it had to say before.
+fn said(world: &World, watch: &mut Reader) -> Vec<Seen> {
+    tokio::task::block_in_place(|| {
+        world.broker.publish("fitbit2mqtt/bridge/command", r#"{"command":"reload","id":"enough"}"#, false);
+        watch.until("fitbit2mqtt/bridge/result")
+    })
+}
+
 /// What was told of the past so far, oldest message first.
 fn told(seen: Vec<Seen>) -> Vec<Json> {
     let past = seen.into_iter().filter(|seen| seen.topic == "fitbit2mqtt/user/anna/history");
@@ -209,15 +217,13 @@ async fn a_corrected_day_is_told_once_and_the_newest_value_stays() {
     let today = retained["sensors/fitbit/anna/steps"].clone();
 
     let mut watch = tokio::task::block_in_place(|| world.broker.watch());
+    said(&world, &mut watch);
     world.cloud.change(0, Change::Steps { date: "2026-11-16".parse().unwrap(), steps: 4321 }).unwrap();
     for _ in 0..2 {
         let answer = world.fetch("anna", &format!("{url}&force=true")).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
-    let seen = tokio::task::block_in_place(|| {
-        world.broker.publish("test/enough", "yes", false);
-        watch.until("test/enough")
-    });
+    let seen = said(&world, &mut watch);
     let steps: Vec<_> = told(seen).into_iter().filter(|past| past["metric"] == "steps").collect();
     let expected = json!({"metric": "steps", "value": 4321, "unit": "steps", "dateTime": "2026-11-16", "revision": 2});
     assert_eq!(steps, [expected]);
@@ -230,15 +236,13 @@ async fn what_a_person_does_not_publish_is_not_told_of_either() {
     let url = "/plugin/fitbit/userSettings";
     assert_eq!(world.post(url, &[("user", "anna"), ("metrics", "floors"), ("system", "en_US")]).await.status, 200);
     let mut watch = tokio::task::block_in_place(|| world.broker.watch());
+    said(&world, &mut watch);
     let range = "&base_date=2026-10-01&end_date=2026-10-02";
     for resource in ["activities/steps", "activities/floors"] {
         let answer = world.fetch("anna", &format!("&methods=time_series&resource={resource}{range}")).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
-    let seen = tokio::task::block_in_place(|| {
-        world.broker.publish("test/enough", "yes", false);
-        watch.until("test/enough")
-    });
+    let seen = said(&world, &mut watch);
     let told = told(seen);
     assert_eq!(told.iter().map(|past| past["metric"].as_str().unwrap()).collect::<Vec<_>>(), ["floors", "floors"]);
     assert_eq!((&told[0]["dateTime"], &told[0]["revision"]), (&json!("2026-10-01"), &json!(1)), "oldest first");

@@ -6,7 +6,7 @@ use chrono::{NaiveDate, TimeDelta};
 use fitbit2mqtt::simulator::{Change, Effect, Fault};
 use serde_json::{Value as Json, json};
 
-use crate::world::{World, at};
+use crate::world::{Answer, World, at};
 
 const TODAY: &str = "2026-11-20";
 
@@ -17,6 +17,15 @@ fn day(text: &str) -> NaiveDate {
 /// What is published of Anna.
 async fn values(world: &World) -> Json {
     serde_json::from_str(&world.retained().await["sensors/fitbit/anna"]).unwrap()
+}
+
+/// A fetch of Anna; where it worked, the broker has what it answered.
+async fn fetch(world: &World, more: &str) -> Answer {
+    let answer = world.fetch("anna", more).await;
+    if answer.status == 200 {
+        world.stands("anna", &answer).await;
+    }
+    answer
 }
 
 /// The totals that are reported as zeros on a day on which nothing was worn, and the minutes that are then all idle.
@@ -40,7 +49,7 @@ async fn a_day_on_which_nothing_was_worn_has_no_totals() {
     world.cloud.change(0, worn).unwrap();
     world.start().await;
     world.fetched().await;
-    let raw = world.fetch("anna", "&methods=activities").await.json();
+    let raw = fetch(&world, "&methods=activities").await.json();
     let summary = &raw["data"]["activities"]["summary"];
     assert_eq!((&summary["steps"], &summary["floors"]), (&json!(0), &json!(0)), "the cloud says zero");
     assert!(summary["sedentaryMinutes"].as_i64().unwrap() > 900, "and idle all day: {summary}");
@@ -51,7 +60,7 @@ async fn a_day_on_which_nothing_was_worn_has_no_totals() {
         assert!(found["value"] != 1440, "{total}");
     }
     assert!(values["steps"]["value"].as_f64().unwrap() > 0.0, "the last day worn");
-    let series = world.fetch("anna", "&methods=activity&period=7d").await.json();
+    let series = fetch(&world, "&methods=activity&period=7d").await.json();
     for (key, list) in series["series"].as_object().unwrap().iter().filter(|(key, _)| TOTALS.contains(&key.as_str())) {
         assert!(list.as_array().unwrap().iter().all(|entry| entry["dateTime"] != TODAY), "{key}");
     }
@@ -64,9 +73,9 @@ async fn today_is_absent_until_something_was_worn_and_topics_keep_their_last_val
     assert_eq!(before["steps"]["dateTime"], TODAY);
     world.cloud.change(0, Change::StopSync).unwrap();
     world.clock.advance(TimeDelta::hours(13));
-    let raw = world.fetch("anna", "&methods=activities").await.json();
+    let raw = fetch(&world, "&methods=activities").await.json();
     assert_eq!(raw["data"]["activities"]["summary"]["steps"], 0, "a new day, of which the tracker has told nothing");
-    assert_eq!(world.fetch("anna", "&force=true").await.status, 200);
+    assert_eq!(fetch(&world, "&force=true").await.status, 200);
     let after = values(&world).await;
     for total in TOTALS {
         assert_eq!(after[total]["dateTime"], before[total]["dateTime"], "{total}");
@@ -75,7 +84,7 @@ async fn today_is_absent_until_something_was_worn_and_topics_keep_their_last_val
     // It tells: the day has begun.
     world.cloud.change(0, Change::ResumeSync).unwrap();
     world.clock.advance(TimeDelta::hours(6));
-    assert_eq!(world.fetch("anna", "&force=true").await.status, 200);
+    assert_eq!(fetch(&world, "&force=true").await.status, 200);
     let now = values(&world).await;
     assert_eq!(now["steps"]["dateTime"], "2026-11-21");
     let known = world.cloud.known(0).unwrap();
@@ -97,15 +106,14 @@ async fn a_zero_of_a_day_worn_is_published() {
         times: None,
         effect: Effect::answer(200, &summary),
     });
-    assert_eq!(world.fetch("anna", "&force=true").await.status, 200);
+    assert_eq!(fetch(&world, "&force=true").await.status, 200);
     let retained = world.retained().await;
     for total in ["floors", "elevation", "fairly-active-minutes", "very-active-minutes"] {
         assert_eq!(retained[&format!("sensors/fitbit/anna/{total}")], "0", "{total}");
     }
     assert_eq!(values(&world).await["floors"]["dateTime"], TODAY);
     world.cloud.clear_faults();
-    let month =
-        world.fetch("anna", "&methods=time_series&resource=activities/minutesVeryActive&period=30d").await.json();
+    let month = fetch(&world, "&methods=time_series&resource=activities/minutesVeryActive&period=30d").await.json();
     let idle: Vec<String> = (0..30)
         .rev()
         .map(|back| known.today() - TimeDelta::days(back))
@@ -138,7 +146,7 @@ async fn a_weigh_in_arrives_with_the_persons_own_offset_and_its_source_and_the_n
     // A later one wins, an earlier one that comes late does not.
     world.cloud.change(0, weigh("2026-11-20T14:45:00Z", 71.9, None)).unwrap();
     world.cloud.change(0, weigh("2026-11-20T13:05:00Z", 70.1, None)).unwrap();
-    let answer = world.fetch("anna", "&methods=get_bodyweight&period=7d").await.json();
+    let answer = fetch(&world, "&methods=get_bodyweight&period=7d").await.json();
     assert_eq!(answer["metrics"]["body-weight"]["value"], 71.9);
     assert_eq!(world.await_topic("sensors/fitbit/anna/body-weight", |value| value == "71.9").await, "71.9");
     let today: Vec<f64> = answer["series"]["body-weight"]
@@ -152,7 +160,7 @@ async fn a_weigh_in_arrives_with_the_persons_own_offset_and_its_source_and_the_n
 
     // Series of the service carry a value over days without a weigh-in: that is no measurement, and not the newest.
     world.clock.advance(TimeDelta::days(2));
-    let carried = world.fetch("anna", "&methods=time_series&resource=body/weight&period=7d").await.json();
+    let carried = fetch(&world, "&methods=time_series&resource=body/weight&period=7d").await.json();
     let newest = carried["series"]["body-weight"].as_array().unwrap().last().unwrap().clone();
     assert_eq!(newest["dateTime"], "2026-11-22", "shown as the service tells it");
     assert!(
@@ -166,15 +174,15 @@ async fn a_corrected_day_replaces_its_value_and_counts_as_newly_received() {
     let world = World::running().await;
     let steps = |steps| Change::Steps { date: day(TODAY), steps };
     world.cloud.change(0, steps(4321)).unwrap();
-    world.fetch("anna", "&methods=activity").await;
+    fetch(&world, "&methods=activity").await;
     let first = values(&world).await["steps"].clone();
     assert_eq!(first["value"], 4321);
     world.clock.advance(TimeDelta::minutes(10));
-    world.fetch("anna", "&methods=activity").await;
+    fetch(&world, "&methods=activity").await;
     assert_eq!(values(&world).await["steps"], first, "the same value was first received then");
     world.cloud.change(0, steps(5432)).unwrap();
     world.clock.advance(TimeDelta::minutes(10));
-    world.fetch("anna", "&methods=activity").await;
+    fetch(&world, "&methods=activity").await;
     let second = values(&world).await["steps"].clone();
     assert_eq!(second["value"], 5432);
     assert!(second["fetched"].as_str() > first["fetched"].as_str(), "{second} after {first}");
@@ -182,7 +190,7 @@ async fn a_corrected_day_replaces_its_value_and_counts_as_newly_received() {
     // A day that is over is corrected without touching the topic of today.
     let yesterday = day("2026-11-19");
     world.cloud.change(0, Change::Steps { date: yesterday, steps: 777 }).unwrap();
-    let answer = world.fetch("anna", "&methods=time_series&resource=activities/steps&period=7d").await.json();
+    let answer = fetch(&world, "&methods=time_series&resource=activities/steps&period=7d").await.json();
     let corrected =
         answer["series"]["steps"].as_array().unwrap().iter().find(|entry| entry["dateTime"] == "2026-11-19");
     assert_eq!(corrected.unwrap()["value"], 777);

@@ -264,6 +264,28 @@ impl World {
         }
     }
 
+    /// Waits until what an answer to a whole fetch says stands at the broker, and nothing else of this person's values.
+    /// What grows while the day goes on may have grown since.
+    pub async fn stands(&self, user: &str, answer: &Answer) -> BTreeMap<String, String> {
+        let root = format!("sensors/fitbit/{user}");
+        let bare = |value: &Json| value.as_str().map_or(value.to_string(), str::to_owned);
+        let answer = answer.json();
+        let mut retained = BTreeMap::new();
+        self.until("what was answered stands at the broker", async |world| {
+            retained = world.retained().await;
+            let metrics = answer["metrics"].as_object().unwrap();
+            let all: Json = retained.get(&root).map_or(Json::Null, |all| serde_json::from_str(all).unwrap());
+            let keys = retained.keys().filter_map(|topic| topic.strip_prefix(&format!("{root}/")));
+            keys.count() == all.as_object().map_or(0, serde_json::Map::len)
+                && metrics.iter().all(|(key, metric)| {
+                    ["calories", "sedentary-minutes"].contains(&key.as_str())
+                        || retained.get(&format!("{root}/{key}")) == Some(&bare(&metric["value"]))
+                })
+        })
+        .await;
+        retained
+    }
+
     /// Everything retained at the broker now, as an independent client sees it, but what Home Assistant is told.
     pub async fn retained(&self) -> BTreeMap<String, String> {
         let mut retained = self.all_retained();

@@ -197,8 +197,7 @@ async fn what_people_must_do_at_google_is_said_in_words() {
         assert_eq!(answer.status, 502, "{}", answer.body);
         assert!(answer.json()["error"].as_str().unwrap().contains(cure), "{}", answer.body);
         assert!(world.cloud.requests().len() - asked <= 2, "the same answer is not asked for thirty times");
-        let status = world.retained().await["fitbit2mqtt/user/anna/status"].clone();
-        assert!(status.contains(cure), "{status}");
+        world.await_topic("fitbit2mqtt/user/anna/status", |status| status.contains(cure)).await;
         world.cloud.clear_faults();
     }
     assert_eq!(world.fetch("anna", "&methods=activity").await.status, 200);
