@@ -15,7 +15,8 @@
 //! let answer = serde_json::json!({"activities-steps": [{"dateTime": "2026-11-19", "value": "8304"}]});
 //! let today = "2026-11-20".parse()?;
 //! let night_starts = "18:00:00".parse()?;
-//! let context = Context { zone: chrono_tz::Europe::Amsterdam, day: today, today, height: None, night_starts };
+//! let zone = chrono_tz::Europe::Amsterdam;
+//! let context = Context { zone, day: today, last: today, today, detail: None, height: None, night_starts };
 //! let readings = decode(row, &answer, &context)?.readings;
 //! assert_eq!(readings[0].metric.key, "steps");
 //! assert_eq!(readings[0].value.number(), Some(8304.0));
