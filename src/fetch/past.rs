@@ -79,7 +79,7 @@ impl Fetcher {
         let mut asks = plan::past(member.upstream, (stretch.first, stretch.last), &stretch.metrics, &known);
         asks.retain(|ask| !tried.is_given_up(ask));
         // What was told once may be wrong by now; what is not known yet has waited for long.
-        asks.sort_by_key(|ask| lane(member.upstream, ask, &known) != Lane::Corrections);
+        asks.sort_by_cached_key(|ask| lane(member.upstream, ask, &known) != Lane::Corrections);
         let Some(lane) = asks.first().map(|ask| lane(member.upstream, ask, &known)) else {
             return Ok(Step { made: 0, left: 0, next: Next::Done, given_up: Vec::new() });
         };

@@ -183,7 +183,7 @@ pub fn plan(upstream: &'static Upstream, wanted: &Wanted, known: &Known) -> Resu
         // What is shown as it came is not kept.
         let always = wanted.force || found.data;
         let mut endpoints = found.endpoints(upstream, &keywords)?;
-        let intraday = endpoints.iter().all(|endpoint| matches!(endpoint.span, Span::Intraday(_)));
+        let intraday = endpoints.iter().all(|endpoint| is_sampled(endpoint));
         if intraday && days.range.is_none() {
             days.range = Some((known.today, known.today));
         }

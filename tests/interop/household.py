@@ -132,6 +132,20 @@ class Household:
             f'mqtt.url = "mqtt://127.0.0.1:{self.broker_port}"\nhomeassistant.discovery = "{discovery}"\n'
             f'history.backfill_days = 0\n{addresses}')
 
+    def move_in(self, systems=None):
+        """Anna, whose devices are at Fitbit, and Ben, whose are at Google, with an application registered at each; cloud
+        and broker run. `systems`: the unit system of each, where it is not the usual one."""
+        for user, provider in (("anna", "fitbit"), ("ben", "google-health")):
+            system = f'system = "{systems[user]}"\n' if systems else ""
+            self.write(f"identities/{user}/plugindata/fitbit.toml", f'provider = "{provider}"\n{system}')
+        self.write("plugindata/fitbit.toml",
+                   '[fitbit]\nclient_id = "23SIMU"\nclient_secret = "simulated-client-secret-0123456789"\n'
+                   '[google-health]\nclient_id = "simulated.apps.googleusercontent.com"\n'
+                   'client_secret = "GOCSPX-simulated-client-secret"\n')
+        self.cloud.start()
+        self.start_broker()
+        until("the cloud answers", lambda: ask("GET", f"{self.cloud_url}/"))
+
     def write(self, path, text):
         path = self.folder / "data" / path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

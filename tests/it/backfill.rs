@@ -232,15 +232,20 @@ async fn what_cannot_be_is_refused_in_words() {
     assert_eq!(result(&mut told).1["from"], "2026-11-15");
 }
 
+/// Orders the past of an upstream that fails, until the backfill waits; then the upstream is well again.
+async fn wait_for_better_times(world: &World) {
+    let down = Fault { path: "/user/-/".into(), person: Some(0), times: None, effect: Effect::Html { status: 503 } };
+    world.cloud.fault(down);
+    say(world, "user/anna", r#"{"command":"backfill","id":"past","from":"2026-11-01"}"#);
+    until(world, "it waits", async || past(world).await.contains("goes on")).await;
+    world.cloud.clear_faults();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_stops_it_and_trouble_only_delays_it() {
     let world = quiet("history.intraday = []\n").await;
     let mut told = results(&world).await;
-    let down = Fault { path: "/user/-/".into(), person: Some(0), times: None, effect: Effect::Html { status: 503 } };
-    world.cloud.fault(down);
-    say(&world, "user/anna", r#"{"command":"backfill","id":"past","from":"2026-11-01"}"#);
-    until(&world, "it waits", async || past(&world).await.contains("goes on")).await;
-    world.cloud.clear_faults();
+    wait_for_better_times(&world).await;
     say(&world, "user/anna", r#"{"command":"pause","id":"pause"}"#);
     assert_eq!(result(&mut told).1["id"], "pause");
     world.cloud.forget_requests();
@@ -276,11 +281,7 @@ async fn what_cannot_be_read_of_the_past_is_told_and_asked_again_by_the_next_ord
 async fn a_fetch_that_works_ends_the_wait_for_better_times() {
     let world = quiet("history.intraday = []\n").await;
     let mut told = results(&world).await;
-    let down = Fault { path: "/user/-/".into(), person: Some(0), times: None, effect: Effect::Html { status: 503 } };
-    world.cloud.fault(down);
-    say(&world, "user/anna", r#"{"command":"backfill","id":"past","from":"2026-11-01"}"#);
-    until(&world, "it waits", async || past(&world).await.contains("goes on")).await;
-    world.cloud.clear_faults();
+    wait_for_better_times(&world).await;
     // Whoever is resumed is fetched at once; a minute's wait would not have ended by the time a result is waited for.
     for command in ["pause", "resume"] {
         say(&world, "user/anna", &json!({"command": command, "id": command}).to_string());

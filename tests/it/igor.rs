@@ -136,6 +136,15 @@ fn weigh_in(world: &World, kilograms: f64) {
     world.cloud.change(0, Change::WeighIn { at, kilograms, fat: None }).unwrap();
 }
 
+/// A running bridge that tells an Igor, and whose people have been fetched.
+async fn household(settings: String) -> World {
+    let mut world = World::connected().await;
+    world.more = settings;
+    world.start().await;
+    world.fetched().await;
+    world
+}
+
 /// Waits until Igor has what the broker has of these people.
 async fn agree(world: &World, igor: &Igor, people: &[&str]) {
     for name in people {
@@ -159,10 +168,7 @@ async fn agree(world: &World, igor: &Igor, people: &[&str]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn values_and_health_arrive_whole_and_only_what_differs_is_sent_again() {
     let (igor, settings, _running) = Igor::start().await;
-    let mut world = World::connected().await;
-    world.more = settings;
-    world.start().await;
-    world.fetched().await;
+    let mut world = household(settings).await;
     agree(&world, &igor, &["anna", "ben"]).await;
     assert!(igor.element(ANNA).as_object().unwrap().len() > 20);
     world.until("health is told", async |_| igor.element(HEALTH)["alive"] == true).await;
@@ -197,10 +203,7 @@ async fn values_and_health_arrive_whole_and_only_what_differs_is_sent_again() {
 async fn an_igor_that_answers_nobody_holds_up_nobody_and_is_told_only_the_newest() {
     let (igor, settings, _running) = Igor::start().await;
     igor.becomes(Mood::Asleep);
-    let mut world = World::connected().await;
-    world.more = settings;
-    world.start().await;
-    world.fetched().await;
+    let mut world = household(settings).await;
     for kilograms in [80.25, 81.25, 82.25] {
         weigh_in(&world, kilograms);
         assert_eq!(world.fetch("anna", "&methods=body").await.status, 200);
@@ -219,10 +222,7 @@ async fn an_igor_that_answers_nobody_holds_up_nobody_and_is_told_only_the_newest
 async fn what_is_refused_is_tried_again_and_a_stop_does_not_wait_for_it() {
     let (igor, settings, _running) = Igor::start().await;
     igor.becomes(Mood::Refusing(500));
-    let mut world = World::connected().await;
-    world.more = settings;
-    world.start().await;
-    world.fetched().await;
+    let mut world = household(settings).await;
     world.until("it was tried", async |_| !igor.asked("PUT", ANNA).is_empty()).await;
     igor.becomes(Mood::Well);
     agree(&world, &igor, &["anna", "ben"]).await;
@@ -241,10 +241,7 @@ async fn what_is_refused_is_tried_again_and_a_stop_does_not_wait_for_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_igor_that_lost_what_it_knew_is_told_all_again() {
     let (igor, settings, _running) = Igor::start().await;
-    let mut world = World::connected().await;
-    world.more = settings;
-    world.start().await;
-    world.fetched().await;
+    let mut world = household(settings).await;
     agree(&world, &igor, &["anna", "ben"]).await;
     *igor.elements.lock().unwrap() = fresh();
     world.clock.advance(TimeDelta::seconds(5));
@@ -256,10 +253,7 @@ async fn an_igor_that_lost_what_it_knew_is_told_all_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_goes_while_the_bridge_is_off_goes_there_too_and_nobody_else() {
     let (igor, settings, _running) = Igor::start().await;
-    let mut world = World::connected().await;
-    world.more = settings;
-    world.start().await;
-    world.fetched().await;
+    let mut world = household(settings).await;
     agree(&world, &igor, &["anna", "ben"]).await;
     let health = "/data/status/sensors/fitbit/ben";
     world.until("health is told", async |_| !igor.element(health).is_null()).await;

@@ -241,16 +241,7 @@ def main():
     print(f"logs are in {folder}", flush=True)
     try:
         house.configure("device")
-        for user, system in (("anna", "nl_NL"), ("ben", "en_US")):
-            provider = "fitbit" if user == "anna" else "google-health"
-            house.write(f"identities/{user}/plugindata/fitbit.toml", f'provider = "{provider}"\nsystem = "{system}"\n')
-        house.write("plugindata/fitbit.toml",
-                    '[fitbit]\nclient_id = "23SIMU"\nclient_secret = "simulated-client-secret-0123456789"\n'
-                    '[google-health]\nclient_id = "simulated.apps.googleusercontent.com"\n'
-                    'client_secret = "GOCSPX-simulated-client-secret"\n')
-        house.cloud.start()
-        house.start_broker()
-        until("the cloud answers", lambda: ask("GET", f"{house.cloud_url}/"))
+        house.move_in({"anna": "nl_NL", "ben": "en_US"})
         house.start_bridge()
         said(f"Home Assistant {house.set_up_home_assistant()} has started")
         # Automations complain of entities that nobody has announced yet.

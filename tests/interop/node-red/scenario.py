@@ -105,15 +105,7 @@ def main():
     flow, watch = NodeRed(folder, house.broker_port), None
     try:
         house.configure("device")
-        for user, provider in (("anna", "fitbit"), ("ben", "google-health")):
-            house.write(f"identities/{user}/plugindata/fitbit.toml", f'provider = "{provider}"\n')
-        house.write("plugindata/fitbit.toml",
-                    '[fitbit]\nclient_id = "23SIMU"\nclient_secret = "simulated-client-secret-0123456789"\n'
-                    '[google-health]\nclient_id = "simulated.apps.googleusercontent.com"\n'
-                    'client_secret = "GOCSPX-simulated-client-secret"\n')
-        house.cloud.start()
-        house.start_broker()
-        until("the cloud answers", lambda: ask("GET", f"{house.cloud_url}/"))
+        house.move_in()
         watch = Watch(house, "home/#", "fitbit2mqtt/user/+/result")
         house.start_bridge()
         house.consent("anna", 0)
