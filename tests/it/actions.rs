@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use fitbit2mqtt::simulator::{Effect, Fault};
 use serde_json::{Value as Json, json};
 
-use crate::world::{World, at, person};
+use crate::world::{QUARTER, World, at, person};
 
 /// How often the person of this index was asked for this.
 fn asked(world: &World, index: usize, path: &str) -> usize {
@@ -78,7 +78,7 @@ url = \"/plugin/fitbit?user=anna&methods=get_bodyweight&period=7d\"
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_shows_every_value_without_asking_and_repeats_no_action_that_ran() {
-    let mut world = World::running().await;
+    let mut world = World::acting().await;
     world.quiet().await;
     // What the broker has not taken yet, it is told before the bridge goes.
     world.stop().await;
@@ -120,6 +120,7 @@ async fn a_restart_shows_every_value_without_asking_and_repeats_no_action_that_r
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_who_consents_while_the_bridge_runs_is_fetched_at_once_and_once() {
     let mut world = World::new().await;
+    world.interval = QUARTER;
     world.register();
     world.connect(0);
     world.start().await;
@@ -156,6 +157,7 @@ async fn a_person_who_consents_while_the_bridge_runs_is_fetched_at_once_and_once
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_made_or_removed_by_hand_is_noticed_at_the_next_request() {
     let mut world = World::new().await;
+    world.interval = QUARTER;
     world.register();
     world.connect(0);
     world.start().await;
@@ -185,6 +187,7 @@ async fn a_folder_made_or_removed_by_hand_is_noticed_at_the_next_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_persons_hang_never_delays_anothers_action_and_a_stop_waits_for_neither() {
     let mut world = World::connected().await;
+    world.interval = QUARTER;
     let slow = Effect::Delay { milliseconds: 60_000 };
     world.cloud.fault(Fault { path: "/user/-/".into(), person: Some(0), times: None, effect: slow });
     world.start().await;
@@ -209,7 +212,7 @@ async fn one_persons_hang_never_delays_anothers_action_and_a_stop_waits_for_neit
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_never_leaves_a_token_that_is_being_renewed() {
-    let mut world = World::running().await;
+    let mut world = World::acting().await;
     // The first fetch takes the lock, too, when its token has worked.
     world.quiet().await;
     let before = fs::read_to_string(world.person_file("anna")).unwrap();

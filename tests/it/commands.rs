@@ -107,7 +107,7 @@ async fn a_retained_command_is_for_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_paused_is_asked_nothing_by_itself_also_after_a_restart_until_resumed() {
-    let mut world = World::running().await;
+    let mut world = World::acting().await;
     let mut told = results(&world).await;
     say(&world, "user/anna", r#"{"command":"pause","id":1}"#);
     assert_eq!(result(&mut told).1, json!({"id": 1, "command": "pause", "ok": true}));

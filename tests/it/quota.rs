@@ -9,7 +9,7 @@ use fitbit2mqtt::clock::Clock;
 use fitbit2mqtt::simulator::{Client, Effect, Exhausted, Fault, Options};
 use serde_json::{Value as Json, json};
 
-use crate::world::{World, at};
+use crate::world::{QUARTER, World, at};
 
 fn start() -> Clock {
     Clock::paced(at("2026-11-20T15:00:00Z"), 1.0)
@@ -123,6 +123,7 @@ async fn without_a_word_from_the_upstream_our_own_count_holds_across_a_restart_a
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fetch_stops_before_the_limit_tells_what_it_did_not_ask_and_goes_on_after_the_reset() {
     let mut world = World::with(Options { quota: 10, ..Options::default() }, start()).await;
+    world.interval = QUARTER;
     world.register();
     world.connect(0);
     world.start().await;

@@ -28,6 +28,12 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The people of a household: the simulated people 0 and 1.
 pub const PEOPLE: [&str; 2] = ["anna", "ben"];
 
+/// Thirty days: an action runs at a bridge's first start, and not when a test moves the clock.
+const ONCE: u32 = 2_592_000;
+
+/// The interval of the manifest.
+pub const QUARTER: u32 = 900;
+
 /// A household.
 pub struct World {
     pub folder: tempfile::TempDir,
@@ -37,6 +43,9 @@ pub struct World {
     pub broker: Mosquitto,
     /// Where this is not 0, requests are made in the background.
     pub backfill_days: u16,
+    /// Seconds between two runs of everybody's action. A test that moves the clock past it shares its people with the
+    /// bridge's own fetches.
+    pub interval: u32,
     /// More lines of configuration.
     pub more: String,
     pub http: reqwest::Client,
@@ -90,6 +99,7 @@ impl World {
             cloud_url,
             broker,
             backfill_days: 0,
+            interval: ONCE,
             more: String::new(),
             http,
             bridge: None,
@@ -110,6 +120,15 @@ impl World {
     /// The same, with a bridge that has made the first fetch of everyone.
     pub async fn running() -> World {
         let mut world = World::connected().await;
+        world.start().await;
+        world.fetched().await;
+        world
+    }
+
+    /// The same, whose actions run every quarter of an hour, as the manifest has it.
+    pub async fn acting() -> World {
+        let mut world = World::connected().await;
+        world.interval = QUARTER;
         world.start().await;
         world.fetched().await;
         world
@@ -181,13 +200,22 @@ impl World {
     /// The configuration file's text; `listen` is where the entry points are.
     pub fn configuration(&self, listen: &str) -> String {
         format!(
-            "data_dir = {:?}\nhistory.backfill_days = {}\nhttp.listen = {listen:?}\nmqtt.url = \"mqtt://127.0.0.1:{}\"\n{}\n{}",
+            "data_dir = {:?}\nhistory.backfill_days = {}\nhttp.listen = {listen:?}\nmqtt.url = \"mqtt://127.0.0.1:{}\"\n{}\n{}\n{}",
             self.data_dir(),
             self.backfill_days,
             self.broker.plain,
             self.more,
             self.cloud.configuration(&self.cloud_url),
+            self.action(),
         )
+    }
+
+    /// One action for everybody, unless the test has its own.
+    fn action(&self) -> String {
+        if self.more.contains("[[action]]") {
+            return String::new();
+        }
+        format!("[[action]]\nurl = \"/plugin/fitbit?user={{user}}\"\ninterval = {}\n", self.interval)
     }
 
     /// Starts the bridge in this process, on this world's clock.
