@@ -233,7 +233,14 @@ impl World {
             .await
         });
         self.bridge = Some(Bridge { url: format!("http://{address}"), stop, task });
-        self.until("the bridge answers", async |world| world.get("/healthz").await.status == 200).await;
+        self.until("the bridge answers, or has ended", async |world| {
+            world.bridge.as_ref().is_some_and(|bridge| bridge.task.is_finished())
+                || world.get("/healthz").await.status == 200
+        })
+        .await;
+        if let Some(ended) = self.bridge.take_if(|bridge| bridge.task.is_finished()) {
+            panic!("the bridge ended: {:?}", ended.task.await);
+        }
     }
 
     /// Stops the bridge as SIGTERM would.
