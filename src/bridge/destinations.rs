@@ -34,7 +34,7 @@ impl Destinations {
 
     /// For a command that works beside a running bridge; ends with [`Destinations::finish`].
     pub async fn brief(config: &Config, store: &Store) -> Result<Destinations> {
-        Destinations::new(Arc::new(super::brief(&config.mqtt, store).await?), config, store)
+        Destinations::new(Arc::new(super::broker::brief(&config.mqtt, store).await?), config, store)
     }
 
     /// For a fetcher.

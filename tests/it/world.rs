@@ -323,6 +323,10 @@ impl World {
 
     /// Everything retained at the broker now, as an independent client sees it, but what Home Assistant is told.
     pub async fn retained(&self) -> BTreeMap<String, String> {
+        if self.bridge.is_some() {
+            // An answer, also one about nobody, comes when the broker has all that was published before.
+            self.fetch("nobody", "").await;
+        }
         let mut retained = self.all_retained();
         retained.retain(|topic, _| !topic.starts_with("homeassistant/"));
         retained
