@@ -3,6 +3,7 @@
 mod broker; // the broker as it is configured
 mod commands; // what is asked over MQTT and by forms, and what comes of it
 mod destinations; // every destination, as one
+mod numbers; // what stands, for whoever measures the bridge
 
 use std::future::Future;
 use std::net::TcpListener;
@@ -17,6 +18,7 @@ use serde_json::json;
 
 use self::commands::Commands;
 pub use self::destinations::Destinations;
+use self::numbers::Numbers;
 use crate::backfill::Backfill;
 use crate::clock::Clock;
 use crate::command;
@@ -101,7 +103,7 @@ pub async fn run(
     let store = store(&config).await?;
     broker::start_embedded(&config.mqtt)?;
     let mqtt = Arc::new(broker::client(&config, &store, config.http.public_url.join(SETUP_PATH)).await?);
-    let destinations = Destinations::new(Arc::clone(&mqtt), &config, &store)?;
+    let destinations = Arc::new(Destinations::new(Arc::clone(&mqtt), &config, &store)?);
     let parts = Parts::new(&config, clock.clone(), store.clone(), destinations.sinks())?;
     let backfill = Arc::new(parts.backfill(&config));
     let bridge =
@@ -133,7 +135,8 @@ pub async fn run(
     let past = tokio::spawn(Arc::clone(&backfill).run());
     let stopping = Arc::new(AtomicBool::new(false));
     let commands = Commands::new(Arc::clone(&bridge), schedule.changes());
-    let entrypoints = entrypoints(&config, &bridge, &schedule, &commands, &stopping).await?;
+    let numbers = Numbers::new(&bridge, Arc::clone(&destinations), config.metrics.people);
+    let entrypoints = entrypoints(&config, &bridge, &schedule, &commands, numbers, &stopping).await?;
     let server = server::serve(listener, Arc::new(entrypoints))?;
     let listening = incoming.map(|incoming| commands.listen(incoming));
     log::info!("the setup page is at {}", bridge.parts.household.setup_page());
@@ -162,13 +165,14 @@ async fn entrypoints(
     bridge: &Arc<Bridge>,
     schedule: &crate::schedule::Scheduled,
     commands: &Commands,
+    numbers: Numbers,
     stopping: &Arc<AtomicBool>,
 ) -> Result<Entrypoints> {
     let key = bridge.store.setting("form_key", || format!("{:032x}", rand::random::<u128>())).await?;
     let http = &config.http;
     let access = Access::new(http.password.clone(), &http.allowed_hosts, http.public_url.url().clone(), key);
     let changes = schedule.changes();
-    let (ready, commands) = (Arc::clone(bridge), commands.clone());
+    let (ready, commands, numbers) = (Arc::clone(bridge), commands.clone(), Arc::new(numbers));
     let mqtt = Arc::clone(&bridge.mqtt);
     Ok(Entrypoints {
         household: Arc::clone(&bridge.parts.household),
@@ -184,6 +188,10 @@ async fn entrypoints(
             Box::pin(async move { mqtt.delivered(DELIVERY).await })
         }),
         unready: Box::new(move || ready.unready()),
+        numbers: Box::new(move || {
+            let numbers = Arc::clone(&numbers);
+            Box::pin(async move { numbers.exposition().await })
+        }),
         stopping: Arc::clone(stopping),
     })
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use prometheus::core::Collector;
 
 use crate::config::Config;
 use crate::reading::Person;
@@ -41,6 +42,23 @@ impl Destinations {
     pub fn sinks(&self) -> Vec<Arc<dyn Sink>> {
         let igor = self.igor.iter().map(|igor| Arc::clone(igor) as Arc<dyn Sink>);
         [Arc::clone(&self.mqtt) as Arc<dyn Sink>].into_iter().chain(igor).collect()
+    }
+
+    /// The broker.
+    pub(super) fn mqtt(&self) -> &Mqtt {
+        &self.mqtt
+    }
+
+    /// How much each has not been told yet.
+    pub(super) fn queues(&self) -> Vec<(&'static str, usize)> {
+        let igor = self.igor.iter().map(|igor| ("igor", igor.waiting()));
+        [("mqtt", self.mqtt.waiting())].into_iter().chain(igor).collect()
+    }
+
+    /// How long each takes to be told.
+    pub(super) fn latencies(&self) -> Vec<Box<dyn Collector>> {
+        let igor = self.igor.iter().map(|igor| Box::new(igor.latency()) as Box<dyn Collector>);
+        [Box::new(self.mqtt.latency()) as Box<dyn Collector>].into_iter().chain(igor).collect()
     }
 
     /// The names of topics.

@@ -5,8 +5,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Result;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use super::access::Access;
@@ -24,6 +26,7 @@ use crate::oauth::OAuth;
 use crate::plan::{BadRequest, Wanted};
 use crate::reading::Person;
 use crate::schedule::Change;
+use crate::telemetry::MEDIA_TYPE;
 
 /// What the entry points need of the rest of the bridge.
 pub struct Entrypoints {
@@ -43,6 +46,8 @@ pub struct Entrypoints {
     pub delivered: Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>,
     /// What keeps the bridge from being ready, if anything does.
     pub unready: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    /// What is counted of the bridge, as Prometheus reads it.
+    pub numbers: Box<dyn Fn() -> BoxFuture<'static, Result<String>> + Send + Sync>,
     /// Set when the bridge is stopping.
     pub stopping: Arc<AtomicBool>,
 }
@@ -84,6 +89,10 @@ impl Entrypoints {
                 None => Response::text(200, "ready\n"),
                 Some(why) => Response::text(503, format!("{why}\n")),
             }),
+            (Verb::Get, "/metrics") => match (self.numbers)().await {
+                Ok(numbers) => Ok(Response::new(200, MEDIA_TYPE, numbers)),
+                Err(error) => Err(Refusal::Internal(error).into()),
+            },
             (Verb::Get, "/") => Ok(Response::text(303, "").with("Location", SETUP_PATH)),
             (Verb::Post, "/plugin/fitbit/settings") => self.post(request, false).await,
             (Verb::Post, "/plugin/fitbit/userSettings") => self.post(request, true).await,
