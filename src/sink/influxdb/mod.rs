@@ -62,7 +62,15 @@ struct Progress {
     /// Everything up to this change was taken.
     through: i64,
     /// What keeps more from being written.
-    trouble: Option<String>,
+    trouble: Option<Told>,
+}
+
+/// Trouble as it was told.
+#[derive(Debug, Clone)]
+struct Told {
+    words: String,
+    /// What makes it another trouble.
+    kind: String,
 }
 
 impl InfluxDb {
@@ -101,7 +109,7 @@ impl InfluxDb {
             return written;
         }
         let trouble = self.inner.progress.borrow().trouble.clone();
-        bail!("not everything was written to InfluxDB: {}", trouble.unwrap_or_else(|| "it takes long".into()));
+        bail!("not everything was written to InfluxDB: {}", trouble.map_or("it takes long".into(), |told| told.words));
     }
 
     /// Writes what is left, for a few seconds at most.
@@ -137,27 +145,36 @@ impl Sink for InfluxDb {
     }
 }
 
-/// What was taken, by when, and is not yet believed to be kept.
-type Taken = VecDeque<(Instant, i64)>;
+/// Where writing stands.
+struct Standing {
+    /// What was taken last.
+    through: i64,
+    /// What was taken, by when, and is not yet believed to be kept.
+    taken: VecDeque<(Instant, i64)>,
+    /// When the server that took it was started, if it says so.
+    started: Option<String>,
+}
+
+fn unreadable(error: anyhow::Error) -> Trouble {
+    Trouble::Failing(format!("{error:#}"), None)
+}
 
 async fn keep_writing(inner: Arc<Inner>) {
-    let (mut taken, mut pause) = (Taken::new(), Duration::ZERO);
     // From where the store says, at first and whenever the server may have lost something.
-    let mut from = None;
+    let (mut place, mut pause) = (None, Duration::ZERO);
     loop {
-        let wait = match inner.write_all(&mut from, &mut taken).await {
-            Ok(()) => {
+        let wait = match inner.write_all(&mut place).await {
+            Ok(wait) => {
                 inner.is_well();
                 pause = Duration::ZERO;
-                taken.front().map_or(LOOK, |(when, _)| SETTLED.saturating_sub(when.elapsed()))
+                wait
             }
             Err(trouble) => {
                 let first = if matches!(trouble, Trouble::Misconfigured(_)) { SLOW_PAUSE } else { FIRST_PAUSE };
                 pause = (pause * 2).clamp(first, LONGEST_PAUSE);
                 let asked_for = if let Trouble::Failing(_, wait) = &trouble { *wait } else { None };
                 if matches!(trouble, Trouble::Unreachable(_)) {
-                    from = None;
-                    taken.clear();
+                    place = None;
                 }
                 inner.is_troubled(trouble);
                 let uneven = pause.mul_f64(rand::random_range(0.75..1.25));
@@ -170,17 +187,15 @@ async fn keep_writing(inner: Arc<Inner>) {
 }
 
 impl Inner {
-    /// Writes everything there is, and moves `from` along.
-    async fn write_all(&self, from: &mut Option<i64>, taken: &mut Taken) -> Result<(), Trouble> {
-        let unreadable = |error: anyhow::Error| Trouble::Failing(format!("{error:#}"), None);
-        let begin = match *from {
-            Some(begin) => begin,
-            None => self.store.position(&self.destination).await.map_err(unreadable)?,
+    /// Writes everything there is, and says when to look again.
+    async fn write_all(&self, place: &mut Option<Standing>) -> Result<Duration, Trouble> {
+        let standing = match place {
+            Some(standing) => standing,
+            None => place.insert(self.begin().await?),
         };
-        *from = Some(begin);
-        self.progress.send_modify(|progress| progress.through = begin);
-        self.settle(taken).await.map_err(unreadable)?;
-        let mut unwritten = Unwritten::new(&self.store, self.here, begin);
+        self.progress.send_modify(|progress| progress.through = standing.through);
+        self.settle(standing).await?;
+        let mut unwritten = Unwritten::new(&self.store, self.here, standing.through);
         let mut next = unwritten.next(MOST_LINES).await.map_err(unreadable)?;
         let quotas = std::mem::take(&mut *self.quotas.lock().unwrap_or_else(PoisonError::into_inner));
         if !quotas.is_empty() {
@@ -192,41 +207,49 @@ impl Inner {
             let (written, following) = tokio::join!(self.writer.write(&batch), unwritten.next(MOST_LINES));
             written?;
             if let Batch { through: Some(through), .. } = batch {
-                *from = Some(through);
-                taken.push_back((Instant::now(), through));
+                standing.through = through;
+                standing.taken.push_back((Instant::now(), through));
                 self.progress.send_modify(|progress| progress.through = through);
-                self.settle(taken).await.map_err(unreadable)?;
+                self.settle(standing).await?;
             }
             next = following.map_err(unreadable)?;
         }
-        Ok(())
+        Ok(standing.taken.front().map_or(LOOK, |(when, _)| SETTLED.saturating_sub(when.elapsed())))
+    }
+
+    async fn begin(&self) -> Result<Standing, Trouble> {
+        let through = self.store.position(&self.destination).await.map_err(unreadable)?;
+        Ok(Standing { through, taken: VecDeque::new(), started: self.writer.server.started().await })
     }
 
     /// Moves the position in the store to what is kept there by now.
-    async fn settle(&self, taken: &mut Taken) -> Result<()> {
+    async fn settle(&self, standing: &mut Standing) -> Result<(), Trouble> {
         let mut kept = None;
-        while let Some((_, number)) = taken.pop_front_if(|(when, _)| when.elapsed() >= SETTLED) {
+        while let Some((_, number)) = standing.taken.pop_front_if(|(when, _)| when.elapsed() >= SETTLED) {
             kept = Some(number);
         }
-        match kept {
-            Some(kept) => self.store.note_position(&self.destination, kept).await,
-            None => Ok(()),
+        let Some(kept) = kept else { return Ok(()) };
+        if self.writer.server.started().await != standing.started {
+            return Err(Trouble::Unreachable(
+                "the database was started anew and may have lost what it took last".into(),
+            ));
         }
+        self.store.note_position(&self.destination, kept).await.map_err(unreadable)
     }
 
     fn is_troubled(&self, trouble: Trouble) {
-        let words = match trouble {
-            Trouble::Unreachable(words)
-            | Trouble::Failing(words, _)
-            | Trouble::Misconfigured(words)
-            | Trouble::Refused(words) => words,
-            Trouble::TooLong => "InfluxDB takes no request, however short".into(),
+        // What lasts is told once, though a server that fails may name another of its files each time.
+        let (words, kind) = match trouble {
+            Trouble::Unreachable(words) => (words, "unreachable".to_owned()),
+            Trouble::Failing(words, _) => (words, "failing".to_owned()),
+            Trouble::Misconfigured(words) | Trouble::Refused(words) => (words.clone(), words),
+            Trouble::TooLong => ("InfluxDB takes no request, however short".into(), "too long".to_owned()),
         };
-        // What lasts is told once.
-        if self.progress.borrow().trouble.as_ref() != Some(&words) {
+        let known = self.progress.borrow().trouble.as_ref().is_some_and(|known| known.kind == kind);
+        if !known {
             log::warn!("{words}; nothing is lost, it is tried again");
         }
-        self.progress.send_modify(|progress| progress.trouble = Some(words));
+        self.progress.send_modify(|progress| progress.trouble = Some(Told { words, kind }));
     }
 
     fn is_well(&self) {

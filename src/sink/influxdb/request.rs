@@ -113,6 +113,14 @@ impl Server {
         }
     }
 
+    /// When the server was started, where it is VictoriaMetrics, which says so.
+    pub async fn started(&self) -> Option<String> {
+        let mut url = self.settings.url.clone();
+        url.path_segments_mut().ok()?.pop_if_empty().push("metrics");
+        let metrics = self.http.get(url).send().await.ok()?.text().await.ok()?;
+        metrics.lines().find(|line| line.starts_with("vm_app_start_timestamp ")).map(str::to_owned)
+    }
+
     /// A request below the address, at the path of version 1 or of version 2, with what says where and who.
     fn request(&self, one: &[&str], two: &[&str]) -> RequestBuilder {
         let mut url = self.settings.url.clone();
