@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -35,6 +36,8 @@ pub type Points = BTreeMap<Place, Value>;
 pub struct Server {
     folder: tempfile::TempDir,
     child: Option<Child>,
+    /// Keeps the disk that only the server sees.
+    disk: Option<Child>,
     pub port: u16,
     kind: Kind,
     http: reqwest::Client,
@@ -74,7 +77,7 @@ impl Server {
     async fn start(kind: Kind) -> Server {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let http = fitbit2mqtt::upstream::client::http().unwrap();
-        let mut server = Server { folder, child: None, port, kind, http };
+        let mut server = Server { folder, child: None, disk: None, port, kind, http };
         server.restart().await;
         server.create().await;
         server
@@ -101,9 +104,10 @@ impl Server {
         }
     }
 
-    fn command(&self) -> Command {
-        let data = self.path("data");
-        fs::create_dir_all(&data).unwrap();
+    fn command(&mut self) -> Command {
+        let folder = self.path("data");
+        let data = &folder;
+        fs::create_dir_all(data).unwrap();
         let Kind::Influx { disk, guarded } = self.kind else {
             let mut command = Command::new("victoria-metrics");
             command
@@ -125,27 +129,26 @@ impl Server {
         );
         let path = self.path("influxdb.conf");
         fs::write(&path, configuration).unwrap();
-        let Some(megabytes) = disk else {
-            let mut command = Command::new("influxd");
-            command.arg("-config").arg(path);
-            return command;
+        let mut command = match disk {
+            None => Command::new("influxd"),
+            Some(megabytes) => {
+                let keeper = self.disk.get_or_insert_with(|| keeper(&folder, megabytes)).id();
+                let mut command = Command::new("nsenter");
+                command.args(["--target", &keeper.to_string(), "--mount"]);
+                if !is_root() {
+                    command.args(["--user", "--preserve-credentials"]);
+                }
+                command.arg("influxd");
+                command
+            }
         };
-        // A disk that only this process sees; whoever is not root may have one in a house of their own.
-        let mut command = Command::new("unshare");
-        if fs::metadata("/proc/self").is_ok_and(|itself| std::os::unix::fs::MetadataExt::uid(&itself) != 0) {
-            command.args(["--user", "--map-root-user"]);
-        }
-        let script = format!("mount -t tmpfs -o size={megabytes}m tmpfs \"$0\" && exec influxd -config \"$1\"");
-        command.args(["--mount", "sh", "-c", &script]).arg(self.path("data")).arg(path);
+        command.arg("-config").arg(path);
         command
     }
 
     /// A file on its disk, as it sees it.
     pub fn on_disk(&self, name: &str) -> PathBuf {
-        let process = self.child.as_ref().expect("it runs").id();
-        let data = self.path("data");
-        let inside = data.strip_prefix("/").unwrap();
-        Path::new("/proc").join(process.to_string()).join("root").join(inside).join(name)
+        seen_by(self.disk.as_ref().expect("it has one"), &self.path("data")).join(name)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -219,7 +222,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
+        for child in [&mut self.child, &mut self.disk].into_iter().flatten() {
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -228,6 +231,32 @@ impl Drop for Server {
             eprintln!("{}", &log[log.len().saturating_sub(4000)..]);
         }
     }
+}
+
+/// A process with a disk of its own at `folder`; whoever is not root may have one in a house of their own.
+fn keeper(folder: &Path, megabytes: u32) -> Child {
+    let mut command = Command::new("unshare");
+    if !is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    let script =
+        format!("mount -t tmpfs -o size={megabytes}m tmpfs \"$0\" && touch \"$0/ready\" && exec sleep infinity");
+    let mut child = command.args(["--mount", "sh", "-c", &script]).arg(folder).spawn().unwrap();
+    let began = Instant::now();
+    while !seen_by(&child, folder).join("ready").exists() {
+        assert!(began.elapsed() < PATIENCE && child.try_wait().unwrap().is_none(), "no disk could be mounted");
+        thread::sleep(Duration::from_millis(20));
+    }
+    child
+}
+
+/// A path as a process sees it that has disks of its own.
+fn seen_by(process: &Child, path: &Path) -> PathBuf {
+    Path::new("/proc").join(process.id().to_string()).join("root").join(path.strip_prefix("/").unwrap())
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|itself| itself.uid() == 0)
 }
 
 fn influx_points(answer: &Json) -> Points {
