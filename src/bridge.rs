@@ -175,6 +175,7 @@ async fn entrypoints(
         oauth: Arc::clone(&bridge.parts.oauth),
         fetcher: Arc::clone(&bridge.parts.fetcher),
         access,
+        topics: mqtt::topic::Topics::new(&config.mqtt.topic, &config.mqtt.bridge_topic)?,
         changed: Box::new(move |change| {
             let _ = changes.send(change);
         }),

@@ -1,0 +1,117 @@
+//! Each way in which values can be old is told apart from the others.
+
+use super::*;
+use crate::metric::{System, find};
+use crate::reading::{Reading, Value};
+use crate::snapshot::{Auth, Quota, Shown, Status};
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().expect("time")
+}
+
+/// Everything is well at three in the afternoon.
+fn well() -> Snapshot {
+    let reading = Reading {
+        metric: find("steps").expect("a metric"),
+        value: Value::Number(4_000.0),
+        at: "2026-11-20".parse().expect("date"),
+        source: None,
+        beside: Default::default(),
+        resolution: None,
+    };
+    let device = Device {
+        id: "1".into(),
+        name: "Sense 2".into(),
+        kind: "tracker".into(),
+        battery: None,
+        battery_level: None,
+        last_sync: Some("2026-11-20T15:30:00+01:00".into()),
+    };
+    let scale = Device { kind: "scale".into(), last_sync: Some("2026-11-20T15:59:00+01:00".into()), ..device.clone() };
+    Snapshot {
+        person: "anna".parse().expect("a name"),
+        account: None,
+        values: vec![Shown::new(reading, at("2026-11-20T14:40:00Z"), System::Metric)],
+        available: true,
+        auth: Auth {
+            state: AuthState::Ok,
+            since: at("2026-11-01T10:00:00Z"),
+            reason: None,
+            url: String::new(),
+            expires: None,
+        },
+        status: Status {
+            alive: true,
+            last_activity: Some(at("2026-11-20T14:45:00Z")),
+            last_success: Some(at("2026-11-20T14:45:00Z")),
+            last_failure: None,
+            error: None,
+            days_since_weigh_in: None,
+            paused: false,
+            actions: Vec::new(),
+        },
+        quota: Some(Quota { limit: 150, remaining: 148, reset: at("2026-11-20T16:00:00Z"), calls: Default::default() }),
+        devices: vec![device, scale],
+        events: Vec::new(),
+    }
+}
+
+fn told(snapshot: &Snapshot) -> Vec<(State, String)> {
+    let links = links(snapshot, "Fitbit", at("2026-11-20T15:00:00Z"), chrono_tz::Europe::Amsterdam);
+    links.into_iter().map(|link| (link.state, link.sentence)).collect()
+}
+
+#[test]
+fn nothing_is_wrong_where_nothing_is() {
+    let told = told(&well());
+    assert!(told.iter().all(|(state, _)| *state == State::Good), "{told:?}");
+    assert_eq!(told[3].1, "Sense 2 synced today 15:30.", "a scale is no tracker");
+    assert_eq!(told[4].1, "Fitbit has values up to today.");
+}
+
+#[test]
+fn a_tracker_that_lies_elsewhere_is_not_the_providers_fault() {
+    let mut snapshot = well();
+    snapshot.devices[0].last_sync = Some("2026-11-18T22:10:00+01:00".into());
+    let told = told(&snapshot);
+    assert_eq!(told[3].0, State::Wait);
+    assert!(told[3].1.starts_with("Sense 2 has not synced since 2026-11-18 22:10"), "{}", told[3].1);
+    assert!([0, 1, 2, 4].iter().all(|link| told[*link].0 == State::Good), "{told:?}");
+}
+
+#[test]
+fn a_provider_is_late_only_after_it_was_asked_since_the_sync() {
+    let mut snapshot = well();
+    snapshot.values[0].at = "2026-11-19".parse().expect("date");
+    let late = told(&snapshot);
+    assert_eq!(late[4].0, State::Wait);
+    assert_eq!(late[4].1, "The tracker synced today 15:30, but Fitbit has nothing later than yesterday: it is late.");
+    snapshot.status.last_success = Some(at("2026-11-20T14:00:00Z"));
+    assert_eq!(told(&snapshot)[4].0, State::Good, "it was asked before the tracker synced");
+}
+
+#[test]
+fn a_failing_bridge_says_since_when_and_why() {
+    let mut snapshot = well();
+    snapshot.status.last_success = Some(at("2026-11-19T09:00:00Z"));
+    snapshot.status.error = Some("no connection to 127.0.0.1".into());
+    let told = told(&snapshot);
+    assert_eq!(told[1], (State::Bad, "Fetches have failed since yesterday 10:00: No connection to 127.0.0.1.".into()));
+    assert_eq!(told[0].0, State::Good, "that is no matter of consent");
+}
+
+#[test]
+fn quota_pause_and_consent_are_matters_of_their_own() {
+    let mut snapshot = well();
+    snapshot.quota = snapshot.quota.map(|quota| Quota { remaining: 0, ..quota });
+    snapshot.status.paused = true;
+    let quiet = told(&snapshot);
+    assert_eq!(quiet[2], (State::Wait, "Spent until today 17:00; what is due is asked then.".into()));
+    assert!(quiet[1].1.starts_with("Paused"));
+    snapshot.available = false;
+    snapshot.auth.state = AuthState::Reauthorize;
+    snapshot.auth.reason = Some("the upstream said invalid_grant".into());
+    let lost = &told(&snapshot)[0];
+    assert_eq!(lost.0, State::Bad);
+    assert!(lost.1.contains("connect again") && lost.1.ends_with("The upstream said invalid_grant."), "{}", lost.1);
+}
