@@ -138,7 +138,7 @@ mod tests {
         let labels: Vec<_> = found.iter().map(|(_, label)| label.as_str()).collect();
         assert_eq!(labels, ["00:00", "06:00", "12:00", "18:00", "00:00"]);
         let run = hours(at("2026-11-20T06:33:00Z"), at("2026-11-20T07:03:00Z"), chrono_tz::Europe::Amsterdam);
-        assert_eq!(run.first().map(|(_, label)| label.as_str()), Some("07:35"));
+        assert_eq!(run.first().map(|(_, label)| label.as_str()), Some("07:40"));
         // Nothing is an hour of no day, also where the clock is changed.
         let changed = hours(at("2026-10-24T22:00:00Z"), at("2026-10-25T23:00:00Z"), chrono_tz::Europe::Amsterdam);
         assert!(changed.len() >= 4);

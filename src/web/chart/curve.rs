@@ -49,7 +49,12 @@ pub fn curve(
         let high = zones.get(index + 1).map_or(numbers.high, |next| next.low).min(numbers.high);
         let low = zone.low.max(numbers.low);
         if high > low {
-            frame.svg.rectangle(zone.class, (x.from, y.at(high)), (x.to - x.from, y.at(low) - y.at(high)), None);
+            frame.svg.rectangle(
+                &format!("zone {}", zone.class),
+                (x.from, y.at(high)),
+                (x.to - x.from, y.at(low) - y.at(high)),
+                None,
+            );
         }
     }
     frame.hours(from, to, zone);
@@ -93,7 +98,7 @@ mod tests {
         let zones = [zone("zone1", 30.0), zone("zone2", 95.0), zone("zone3", 110.0), zone("zone4", 190.0)];
         let drawing = drawn(&[0, 1, 2], &zones).expect("a drawing");
         let seen: Vec<_> =
-            zones.iter().map(|zone| drawing.as_str().contains(&format!("class=\"{}\"", zone.class))).collect();
+            zones.iter().map(|zone| drawing.as_str().contains(&format!("class=\"zone {}\"", zone.class))).collect();
         assert_eq!(seen, [true, true, true, false]);
     }
 }

@@ -34,6 +34,28 @@ impl Slot {
     }
 }
 
+/// A value, and what is said where it is pointed at.
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// When.
+    pub slot: Slot,
+    /// The value.
+    pub value: f64,
+    /// In words.
+    pub tip: String,
+}
+
+/// A bar of parts, each of a class, from below; and what is said where one of them is pointed at.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// When.
+    pub slot: Slot,
+    /// The parts.
+    pub parts: Vec<(&'static str, f64)>,
+    /// In words.
+    pub tip: String,
+}
+
 /// From how low to how high.
 #[derive(Debug, Clone, Copy)]
 pub struct Band {
@@ -45,12 +67,12 @@ pub struct Band {
     pub high: f64,
 }
 
-/// A line: one point for each slot that has a value, each with what is said where it is pointed at.
+/// A line: one point for each slot that has a value.
 pub struct Line<'a> {
     /// The days across.
     pub days: RangeInclusive<NaiveDate>,
     /// The points, in order.
-    pub points: &'a [(Slot, f64, String)],
+    pub points: &'a [Point],
     /// A calmer line behind, in order.
     pub trend: &'a [(Slot, f64)],
     /// What lies behind both, in order.
@@ -60,13 +82,13 @@ pub struct Line<'a> {
 /// Draws a line; nothing, where there are no points.
 pub fn line(named: Named<'_>, line: &Line<'_>) -> Option<Drawing> {
     let (from, to) = (*line.days.start(), *line.days.end());
-    let values = line.points.iter().map(|(_, value, _)| *value);
+    let values = line.points.iter().map(|point| point.value);
     let others = line.trend.iter().map(|(_, value)| *value);
     let bands = line.band.iter().flat_map(|band| [band.low, band.high]);
     let numbers = Numbers::around(values.chain(others).chain(bands), false).filter(|_| !line.points.is_empty())?;
     let mut frame = Frame::new(named, (0.0, (to - from).num_days() as f64 + 1.0), &numbers);
     frame.dates(from, to);
-    let longest = line.points.iter().map(|(slot, ..)| slot.place(from).1).fold(0.0, f64::max);
+    let longest = line.points.iter().map(|point| point.slot.place(from).1).fold(0.0, f64::max);
     let gap = GAP.max(2.0 * longest);
     let (x, y) = (frame.x, frame.y);
     let band: Vec<_> = line.band.iter().map(|band| (band.slot.middle(from), y.at(band.low), y.at(band.high))).collect();
@@ -78,10 +100,10 @@ pub fn line(named: Named<'_>, line: &Line<'_>) -> Option<Drawing> {
         let placed = |run: &Vec<(f64, f64)>| run.iter().map(|(at, value)| (x.at(*at), y.at(*value))).collect();
         frame.svg.path(class, &runs.iter().map(placed).collect::<Vec<Vec<_>>>());
     };
-    through("line", line.points.iter().map(|(slot, value, _)| (slot.middle(from), *value)).collect());
+    through("line", line.points.iter().map(|point| (point.slot.middle(from), point.value)).collect());
     through("trend", line.trend.iter().map(|(slot, value)| (slot.middle(from), *value)).collect());
     let radius = if line.points.len() > MOST_DOTS { 1.2 } else { 2.4 };
-    for (slot, value, tip) in line.points {
+    for Point { slot, value, tip } in line.points {
         let (at, value) = (x.at(slot.middle(from)), y.at(*value));
         let (at, value) = ((at * 10.0).round() / 10.0, (value * 10.0).round() / 10.0);
         frame.svg.shape("circle", "dot", &[("cx", &at), ("cy", &value), ("r", &radius)], Some(tip));
@@ -89,37 +111,37 @@ pub fn line(named: Named<'_>, line: &Line<'_>) -> Option<Drawing> {
     Some(frame.finish())
 }
 
-/// Bars: one for each slot that has a value, each with what is said where it is pointed at.
+/// Bars: one for each slot that has a value.
 pub struct Bars<'a> {
     /// The days across.
     pub days: RangeInclusive<NaiveDate>,
     /// The values.
-    pub points: &'a [(Slot, f64, String)],
+    pub points: &'a [Point],
 }
 
 /// Draws bars from 0; nothing, where there are none.
 pub fn bars(named: Named<'_>, bars: &Bars<'_>) -> Option<Drawing> {
-    let parts = |(slot, value, tip): &(Slot, f64, String)| (*slot, vec![("bar", *value)], tip.clone());
-    let points: Vec<_> = bars.points.iter().map(parts).collect();
-    stack(named, &Stack { days: bars.days.clone(), points: &points })
+    let column = |point: &Point| Column { slot: point.slot, parts: vec![("bar", point.value)], tip: point.tip.clone() };
+    let columns: Vec<_> = bars.points.iter().map(column).collect();
+    stack(named, &Stack { days: bars.days.clone(), columns: &columns })
 }
 
-/// Bars of several parts, each of a class, from below.
+/// Bars of several parts: one for each slot that has any.
 pub struct Stack<'a> {
     /// The days across.
     pub days: RangeInclusive<NaiveDate>,
-    /// Each slot's parts, and what is said where one of them is pointed at.
-    pub points: &'a [(Slot, Vec<(&'static str, f64)>, String)],
+    /// The bars.
+    pub columns: &'a [Column],
 }
 
 /// Draws bars of parts from 0; nothing, where there are none.
 pub fn stack(named: Named<'_>, stack: &Stack<'_>) -> Option<Drawing> {
     let (from, to) = (*stack.days.start(), *stack.days.end());
-    let sums = stack.points.iter().map(|(_, parts, _)| parts.iter().map(|(_, value)| value).sum());
+    let sums = stack.columns.iter().map(|column| column.parts.iter().map(|(_, value)| value).sum());
     let numbers = Numbers::around(sums, true)?;
     let mut frame = Frame::new(named, (0.0, (to - from).num_days() as f64 + 1.0), &numbers);
     frame.dates(from, to);
-    for (slot, parts, tip) in stack.points {
+    for Column { slot, parts, tip } in stack.columns {
         let (begin, length) = slot.place(from);
         let (left, right) = (frame.x.at(begin + length * 0.1), frame.x.at(begin + length * 0.9));
         let mut below = 0.0;
@@ -147,8 +169,9 @@ mod tests {
         day("2026-11-01").first..=day("2026-11-30").first
     }
 
-    fn points(values: &[(&str, f64)]) -> Vec<(Slot, f64, String)> {
-        values.iter().map(|(at, value)| (day(at), *value, format!("{at}: {value}"))).collect()
+    fn points(values: &[(&str, f64)]) -> Vec<Point> {
+        let point = |(at, value): &(&str, f64)| Point { slot: day(at), value: *value, tip: format!("{at}: {value}") };
+        values.iter().map(point).collect()
     }
 
     #[test]
@@ -172,8 +195,9 @@ mod tests {
 
     #[test]
     fn parts_stand_on_each_other_and_within_the_area() {
-        let points = [(day("2026-11-30"), vec![("deep", 2.0), ("light", 3.0)], "so much".to_owned())];
-        let drawn = stack(NAMED, &Stack { days: days(), points: &points }).expect("a drawing");
+        let parts = vec![("deep", 2.0), ("light", 3.0)];
+        let columns = [Column { slot: day("2026-11-30"), parts, tip: "so much".to_owned() }];
+        let drawn = stack(NAMED, &Stack { days: days(), columns: &columns }).expect("a drawing");
         let number = |class: &str, name: &str| -> f64 {
             let element = drawn.as_str().split(&format!("class=\"{class}\"")).nth(1).expect("drawn");
             let value = element.split(&format!(" {name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
@@ -188,7 +212,7 @@ mod tests {
     #[test]
     fn bars_of_weeks_are_as_wide_as_weeks() {
         let week = Slot { first: day("2026-11-02").first, last: day("2026-11-08").first };
-        let points = [(week, 5.0, String::new()), (day("2026-11-10"), 5.0, String::new())];
+        let points = [week, day("2026-11-10")].map(|slot| Point { slot, value: 5.0, tip: String::new() });
         let drawn = bars(NAMED, &Bars { days: days(), points: &points }).expect("a drawing");
         let widths: Vec<f64> = drawn
             .as_str()

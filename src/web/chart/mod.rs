@@ -9,7 +9,7 @@ mod svg; // elements, escaped
 mod timeline; // who was in which lane, and when
 
 pub use self::curve::{Beat, Zone, curve};
-pub use self::days::{Band, Bars, Line, Slot, Stack, bars, line, stack};
+pub use self::days::{Band, Bars, Column, Line, Point, Slot, Stack, bars, line, stack};
 pub use self::svg::Drawing;
 pub use self::timeline::{Stretch, timeline};
 

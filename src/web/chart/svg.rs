@@ -143,7 +143,7 @@ mod tests {
         let drawing = svg.finish();
         let text = drawing.as_str();
         assert!(!text.contains("<script") && !text.contains("\"><s"), "{text}");
-        assert_eq!(text.matches("&quot;&gt;&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;amp;").count(), 9);
+        assert_eq!(text.matches("&quot;&gt;&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;amp;").count(), 10);
     }
 
     #[test]

@@ -39,6 +39,17 @@ pub enum Grain {
     Month,
 }
 
+impl Grain {
+    /// What is shown as one.
+    pub fn name(self) -> &'static str {
+        match self {
+            Grain::Day => "Day",
+            Grain::Week => "Week",
+            Grain::Month => "Month",
+        }
+    }
+}
+
 /// What the page is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
@@ -111,8 +122,8 @@ impl Span {
     /// How many days are drawn as one, so that a drawing has room for them.
     pub fn grain(&self) -> Grain {
         match self.days() {
-            ..=BY_DAY => Grain::Day,
-            ..=BY_WEEK => Grain::Week,
+            days if days <= BY_DAY => Grain::Day,
+            days if days <= BY_WEEK => Grain::Week,
             _ => Grain::Month,
         }
     }

@@ -112,9 +112,11 @@ fn quota(snapshot: &Snapshot, now: DateTime<Utc>, zone: Tz) -> Link {
 }
 
 fn tracker(snapshot: &Snapshot, now: DateTime<Utc>, zone: Tz) -> Link {
+    // What the tracker did since it was last asked for, nobody knows.
+    let asked = snapshot.status.last_success.unwrap_or(now).min(now);
     let (state, sentence) = match synced(&snapshot.devices) {
         None => (State::Neutral, "No tracker is known that says when it synced.".to_owned()),
-        Some((device, at)) if now - at > QUIET => (
+        Some((device, at)) if asked - at > QUIET => (
             State::Wait,
             format!(
                 "{} has not synced since {}: bring it near its telephone, and open the app.",

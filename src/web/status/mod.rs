@@ -2,10 +2,11 @@
 //! than is shown.
 
 mod asked; // which days, and which workout
-mod days; // pictures of days, and the days in figures
+mod days; // the days of one metric
 mod freshness; // why values are as old as they are
 mod heart; // the heart within a day, and workouts
 mod night; // the last night
+mod pictures; // which pictures there are
 pub mod view; // what the template shows
 mod words; // values as people read them
 
@@ -89,7 +90,7 @@ async fn status(household: &Household, topics: &Topics, member: &Member, asked: 
     let registered = household.plugindata.application()?.client(member.upstream.provider).id.is_some();
     let setup = person_view(household, member, &snapshot, registered).await?;
     let orders = household.store.orders(&member.person).await?;
-    let (summary, sections) = days::pictures(household, member, asked.span).await.context("drawing the days")?;
+    let (summary, sections) = pictures::pictures(household, member, asked.span).await.context("drawing the days")?;
     let night = night::last(household, member, asked.span).await.context("drawing the last night")?;
     let heart = heart::day(household, member, asked.span).await.context("drawing the heart rate")?;
     let (workouts, more_workouts) = heart::workouts(household, member, asked).await.context("listing the workouts")?;
@@ -167,10 +168,6 @@ fn span(member: &Member, span: Span) -> SpanView {
         lengths: LENGTHS.map(length).to_vec(),
         earlier: span.before().map(|before| link(before, "Earlier")),
         later: span.after(member.today).map(|after| link(after, "Later")),
-        grain: match span.grain() {
-            Grain::Day => None,
-            Grain::Week => Some("week"),
-            Grain::Month => Some("month"),
-        },
+        grain: (span.grain() != Grain::Day).then(|| span.grain().name().to_lowercase()),
     }
 }

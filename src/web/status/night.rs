@@ -1,11 +1,11 @@
 //! The last night: its levels by the clock, and what was measured while it lasted.
 
 use anyhow::Result;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::chart::{self, Named, Stretch};
 use super::asked::Span;
-use super::view::{Fact, Figure, Legend, Night};
+use super::view::{Fact, Figure, Night};
 use super::words;
 use crate::household::{Household, Member};
 use crate::metric;
@@ -77,7 +77,7 @@ pub async fn last(household: &Household, member: &Member, span: Span) -> Result<
         facts.push(Fact { name: metric.name.into(), value });
     }
     let figure = match (start, end) {
-        (Some(start), Some(end)) => timeline(household, member, date, start, end).await?,
+        (Some(start), Some(end)) => timeline(household, member, start, end).await?,
         _ => None,
     };
     Ok(Some(Night { date: date.to_string(), figure, facts }))
@@ -86,7 +86,6 @@ pub async fn last(household: &Household, member: &Member, span: Span) -> Result<
 async fn timeline(
     household: &Household,
     member: &Member,
-    date: NaiveDate,
     start: DateTime<Utc>,
     end: DateTime<Utc>,
 ) -> Result<Option<Figure>> {
@@ -124,7 +123,7 @@ async fn timeline(
             Stretch { from, to, lane, tip: format!("{began} to {ended}: {name}, {length}") }
         })
         .collect();
-    let title = format!("The night to {date}");
+    let title = format!("Levels of sleep, {} to {}", clock(start, member), clock(end, member));
     let times = |place: usize| -> i64 {
         stretches.iter().filter(|(.., level)| *level == place).map(|(from, to, _)| (*to - *from).num_minutes()).sum()
     };
@@ -132,10 +131,10 @@ async fn timeline(
         seen.iter().map(|level| format!("{} {}", LEVELS[*level].2, words::minutes(times(*level) as f64))).collect();
     let description = format!("From {} to {}: {}.", clock(start, member), clock(end, member), told.join(", "));
     let named = Named { id: "night", title: &title, description: &description };
-    let legend = lanes.iter().map(|(class, name)| Legend { class, name: (*name).to_owned() }).collect();
+    // The lanes have their names beside them.
     let drawing = chart::timeline(named, &lanes, &drawn, member.zone);
     let head = ["From", "To", "Level", "For"].map(str::to_owned).to_vec();
-    Ok(drawing.map(|drawing| Figure { id: "night".into(), title, drawing, legend, note: None, head, rows }))
+    Ok(drawing.map(|drawing| Figure { id: "night".into(), title, drawing, legend: Vec::new(), note: None, head, rows }))
 }
 
 fn instant(value: &Value) -> Option<DateTime<Utc>> {

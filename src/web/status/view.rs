@@ -125,7 +125,7 @@ pub struct SpanView {
     /// As many days after.
     pub later: Option<Link>,
     /// What one point of a picture is.
-    pub grain: Option<&'static str>,
+    pub grain: Option<String>,
 }
 
 /// A number of days to choose.

@@ -76,6 +76,8 @@ fn a_tracker_that_lies_elsewhere_is_not_the_providers_fault() {
     let told = told(&snapshot);
     assert_eq!(told[3].0, State::Wait);
     assert!(told[3].1.starts_with("Sense 2 has not synced since 2026-11-18 22:10"), "{}", told[3].1);
+    snapshot.status.last_success = Some(at("2026-11-19T06:00:00Z"));
+    assert_eq!(self::told(&snapshot)[3].0, State::Good, "nobody has asked since");
     assert!([0, 1, 2, 4].iter().all(|link| told[*link].0 == State::Good), "{told:?}");
 }
 
