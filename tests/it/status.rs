@@ -2,7 +2,7 @@
 //! why values are old is told apart.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use chrono::{DateTime, Days, FixedOffset, NaiveDate, TimeDelta};
+use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, TimeDelta};
 use fitbit2mqtt::metric::find;
 use fitbit2mqtt::reading::{Moment, Reading, Resolution, Value};
 use fitbit2mqtt::simulator::{Change, Effect, Fault};
@@ -206,6 +206,61 @@ async fn a_night_a_day_and_a_workout_are_drawn_by_the_clock() {
     }
     assert!(browser.text().contains("Cardio from 120"));
     assert_eq!(world.cloud.requests().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn years_and_a_day_by_the_second_make_no_heavier_page_than_a_month() {
+    let keys = [
+        "steps",
+        "distance",
+        "floors",
+        "calories",
+        "resting-heart-rate",
+        "hrv",
+        "spo2",
+        "breathing-rate",
+        "body-weight",
+    ];
+    let parts =
+        ["sleep-minutes", "deep-sleep-minutes", "light-sleep-minutes", "rem-sleep-minutes", "sleep-awake-minutes"];
+    let of_day = |day: NaiveDate| {
+        keys.iter().chain(&parts).map(move |key| reading(key, 50.0 + f64::from(day.ordinal() % 17), &day.to_string()))
+    };
+    let mut readings: Vec<Reading> = days(1_000).flat_map(of_day).collect();
+    readings.extend(heart("2026-11-20T00:00:00+01:00", 60).into_iter().flat_map(|minute| {
+        let Moment::Time(at) = minute.at else { panic!("a sample has a time") };
+        (0..60).map(move |second| Reading {
+            at: Moment::Time(at + TimeDelta::seconds(second)),
+            resolution: Some(Resolution::SECOND),
+            ..minute.clone()
+        })
+    }));
+    let world = written(&readings, &[]).await;
+    let month = page(&world, "user=anna").await.page.len();
+    for query in ["days=365", "from=2024-01-01", "from=1990-01-01"] {
+        let browser = page(&world, &format!("user=anna&{query}")).await;
+        assert!(browser.page.len() < 2 * month, "{query}: {} bytes, a month {month}", browser.page.len());
+        let drawn = browser.page.split("id=\"heart\"").nth(1).unwrap().split("</svg>").next().unwrap();
+        let line = drawn.split("class=\"line\" d=\"").nth(1).unwrap().split('"').next().unwrap();
+        assert_eq!(line.matches(['M', 'L']).count(), 12, "an hour in points of five minutes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_a_week_add_up_where_one_night_had_no_stages() {
+    let mut readings = Vec::new();
+    for day in days(200) {
+        let day = day.to_string();
+        readings.push(reading("sleep-minutes", 400.0, &day));
+        if !day.ends_with("-18") {
+            let parts = [("deep-sleep-minutes", 100.0), ("light-sleep-minutes", 200.0), ("rem-sleep-minutes", 100.0)];
+            readings.extend(parts.map(|(key, value)| reading(key, value, &day)));
+        }
+    }
+    let world = written(&readings, &[]).await;
+    let weeks = table(&page(&world, "user=anna&days=365").await, "sleep-minutes");
+    let last = weeks.last().unwrap();
+    assert_eq!(last[..], ["2026-11-16 to 2026-11-20", "1 h 20 min", "2 h 40 min", "1 h 20 min", "1 h 20 min"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,9 +10,12 @@ use super::words::measured;
 use crate::metric::Group;
 use crate::reading::Moment;
 use crate::snapshot::{AuthState, Device, Snapshot};
+use crate::store::Stored;
 
 /// A tracker that is worn and near its telephone syncs within this time.
 const QUIET: TimeDelta = TimeDelta::hours(12);
+/// In the first hours of a day there may be nothing of it yet.
+const FIRST_HOURS: TimeDelta = TimeDelta::hours(6);
 /// What trackers measure; the rest is written down by people or weighed.
 const BY_TRACKER: [Group; 8] = [
     Group::Activity,
@@ -50,14 +53,20 @@ pub enum State {
     Neutral,
 }
 
-/// Each link in the chain from the tracker to here.
-pub fn links(snapshot: &Snapshot, provider: &str, now: DateTime<Utc>, zone: Tz) -> Vec<Link> {
+/// When the newest of these readings was measured by a tracker, whether it is published or not.
+pub fn newest(readings: &[Stored]) -> Option<Moment> {
+    let by_tracker = readings.iter().filter(|stored| BY_TRACKER.contains(&stored.reading.metric.group));
+    by_tracker.map(|stored| stored.reading.at).max()
+}
+
+/// Each link in the chain from the tracker to here; `newest` is when something was last measured by a tracker.
+pub fn links(snapshot: &Snapshot, newest: Option<Moment>, provider: &str, now: DateTime<Utc>, zone: Tz) -> Vec<Link> {
     vec![
         consent(snapshot, provider, now, zone),
         bridge(snapshot, now, zone),
         quota(snapshot, now, zone),
         tracker(snapshot, now, zone),
-        arrived(snapshot, provider, now, zone),
+        arrived(snapshot, newest, provider, now, zone),
     ]
 }
 
@@ -129,15 +138,13 @@ fn tracker(snapshot: &Snapshot, now: DateTime<Utc>, zone: Tz) -> Link {
     Link { name: "Tracker", state, sentence }
 }
 
-fn arrived(snapshot: &Snapshot, provider: &str, now: DateTime<Utc>, zone: Tz) -> Link {
-    let by_tracker = snapshot.values.iter().filter(|shown| BY_TRACKER.contains(&shown.metric.group));
-    let newest: Option<Moment> = by_tracker.map(|shown| shown.at).max();
+fn arrived(snapshot: &Snapshot, newest: Option<Moment>, provider: &str, now: DateTime<Utc>, zone: Tz) -> Link {
     let sync = synced(&snapshot.devices).map(|(_, at)| at);
     let asked_since = |sync: DateTime<Utc>| snapshot.status.last_success.is_some_and(|success| success > sync);
     let day = |time: DateTime<Utc>| -> NaiveDate { time.with_timezone(&zone).date_naive() };
     let (state, sentence) = match (newest, sync) {
         (None, _) => (State::Neutral, format!("{provider} has not given any value of a tracker yet.")),
-        (Some(newest), Some(sync)) if newest.date() < day(sync) && asked_since(sync) => (
+        (Some(newest), Some(sync)) if newest.date() < day(sync - FIRST_HOURS) && asked_since(sync) => (
             State::Wait,
             format!(
                 "The tracker synced {}, but {provider} has nothing later than {}: it is late.",

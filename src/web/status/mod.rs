@@ -89,6 +89,7 @@ async fn status(household: &Household, topics: &Topics, member: &Member, asked: 
     let now = household.clock.now();
     let registered = household.plugindata.application()?.client(member.upstream.provider).id.is_some();
     let setup = person_view(household, member, &snapshot, registered).await?;
+    let newest = freshness::newest(&household.store.newest(&member.person).await?);
     let orders = household.store.orders(&member.person).await?;
     let (summary, sections) = pictures::pictures(household, member, asked.span).await.context("drawing the days")?;
     let night = night::last(household, member, asked.span).await.context("drawing the last night")?;
@@ -97,7 +98,7 @@ async fn status(household: &Household, topics: &Topics, member: &Member, asked: 
     Ok(Status {
         here: asked.span.href(&member.person),
         now: now.with_timezone(&member.zone).format("%Y-%m-%d %H:%M").to_string(),
-        links: freshness::links(&snapshot, member.upstream.title, now, member.zone),
+        links: freshness::links(&snapshot, newest, member.upstream.title, now, member.zone),
         backfill: progress(&orders),
         groups: groups(household, topics, member, &snapshot),
         lacking: lacking(member),

@@ -1,9 +1,9 @@
 //! Each way in which values can be old is told apart from the others.
 
 use super::*;
-use crate::metric::{System, find};
+use crate::metric::find;
 use crate::reading::{Reading, Value};
-use crate::snapshot::{Auth, Quota, Shown, Status};
+use crate::snapshot::{Auth, Quota, Status};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().expect("time")
@@ -11,14 +11,6 @@ fn at(text: &str) -> DateTime<Utc> {
 
 /// Everything is well at three in the afternoon.
 fn well() -> Snapshot {
-    let reading = Reading {
-        metric: find("steps").expect("a metric"),
-        value: Value::Number(4_000.0),
-        at: "2026-11-20".parse().expect("date"),
-        source: None,
-        beside: Default::default(),
-        resolution: None,
-    };
     let device = Device {
         id: "1".into(),
         name: "Sense 2".into(),
@@ -31,7 +23,7 @@ fn well() -> Snapshot {
     Snapshot {
         person: "anna".parse().expect("a name"),
         account: None,
-        values: vec![Shown::new(reading, at("2026-11-20T14:40:00Z"), System::Metric)],
+        values: Vec::new(),
         available: true,
         auth: Auth {
             state: AuthState::Ok,
@@ -57,8 +49,38 @@ fn well() -> Snapshot {
 }
 
 fn told(snapshot: &Snapshot) -> Vec<(State, String)> {
-    let links = links(snapshot, "Fitbit", at("2026-11-20T15:00:00Z"), chrono_tz::Europe::Amsterdam);
+    told_with(snapshot, "2026-11-20")
+}
+
+/// The same, where this is when something was last measured.
+fn told_with(snapshot: &Snapshot, newest: &str) -> Vec<(State, String)> {
+    let newest = Some(newest.parse().expect("a moment"));
+    let links = links(snapshot, newest, "Fitbit", at("2026-11-20T15:00:00Z"), chrono_tz::Europe::Amsterdam);
     links.into_iter().map(|link| (link.state, link.sentence)).collect()
+}
+
+#[test]
+fn only_what_a_tracker_measures_tells_how_late_a_provider_is() {
+    let stored = |key: &str, at: &str| Stored {
+        reading: Reading {
+            metric: find(key).expect("a metric"),
+            value: Value::Number(1.0),
+            at: at.parse().expect("a moment"),
+            source: None,
+            beside: Default::default(),
+            resolution: None,
+        },
+        fetched: self::at("2026-11-20T14:40:00Z"),
+        revision: 1,
+    };
+    let readings = [
+        stored("steps", "2026-11-18"),
+        stored("heart-rate", "2026-11-18T14:00:00+01:00"),
+        stored("body-weight", "2026-11-20T07:00:00+01:00"),
+        stored("tracker-battery", "2026-11-20T07:00:00+01:00"),
+    ];
+    assert_eq!(newest(&readings), "2026-11-18T14:00:00+01:00".parse().ok());
+    assert_eq!(newest(&readings[2..]), None);
 }
 
 #[test]
@@ -84,12 +106,15 @@ fn a_tracker_that_lies_elsewhere_is_not_the_providers_fault() {
 #[test]
 fn a_provider_is_late_only_after_it_was_asked_since_the_sync() {
     let mut snapshot = well();
-    snapshot.values[0].at = "2026-11-19".parse().expect("date");
+    let told = |snapshot: &Snapshot| told_with(snapshot, "2026-11-19");
     let late = told(&snapshot);
     assert_eq!(late[4].0, State::Wait);
     assert_eq!(late[4].1, "The tracker synced today 15:30, but Fitbit has nothing later than yesterday: it is late.");
     snapshot.status.last_success = Some(at("2026-11-20T14:00:00Z"));
     assert_eq!(told(&snapshot)[4].0, State::Good, "it was asked before the tracker synced");
+    snapshot = well();
+    snapshot.devices[0].last_sync = Some("2026-11-20T00:10:00+01:00".into());
+    assert_eq!(told(&snapshot)[4].0, State::Good, "of a day that has just begun there is nothing yet");
 }
 
 #[test]
