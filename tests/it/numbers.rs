@@ -49,9 +49,7 @@ impl Numbers {
             } else {
                 let (name, labels, value) = sample(line);
                 let bare = match numbers.families[&family].as_str() {
-                    "histogram" => {
-                        name.trim_end_matches("_bucket").trim_end_matches("_sum").trim_end_matches("_count")
-                    }
+                    "histogram" => name.trim_end_matches("_bucket").trim_end_matches("_sum").trim_end_matches("_count"),
                     _ => name.as_str(),
                 };
                 assert_eq!(bare, family, "a sample stands under its own family: {line}");
@@ -220,34 +218,37 @@ async fn people_are_named_where_the_configuration_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_broker_is_seen_to_go_and_to_come_back() {
     let mut world = World::running().await;
-    world.until("everything is published", async |world| {
-        let numbers = Numbers::of(world).await;
-        numbers.get("queue_length", &[("queue", "mqtt")]) == Some(0.0) && {
-            assert_eq!(numbers.get("mqtt_connected", &[]), Some(1.0));
-            assert_eq!(numbers.get("mqtt_reconnects_total", &[]), Some(0.0));
-            let topics = numbers.get("publish_duration_seconds_count", &[("destination", "mqtt")]).unwrap();
-            assert!(topics > 50.0, "{topics}");
-            assert_eq!(numbers.get("queue_length", &[("queue", "backfill")]), Some(0.0));
-            true
-        }
-    })
-    .await;
+    world
+        .until("everything is published", async |world| {
+            let numbers = Numbers::of(world).await;
+            numbers.get("queue_length", &[("queue", "mqtt")]) == Some(0.0) && {
+                assert_eq!(numbers.get("mqtt_connected", &[]), Some(1.0));
+                assert_eq!(numbers.get("mqtt_reconnects_total", &[]), Some(0.0));
+                let topics = numbers.get("publish_duration_seconds_count", &[("destination", "mqtt")]).unwrap();
+                assert!(topics > 50.0, "{topics}");
+                assert_eq!(numbers.get("queue_length", &[("queue", "backfill")]), Some(0.0));
+                true
+            }
+        })
+        .await;
     world.broker.kill();
-    world.until("the broker is gone, and what is new waits", async |world| {
-        world.fetch("anna", "&methods=get_devices").await;
-        let numbers = Numbers::of(world).await;
-        numbers.get("mqtt_connected", &[]) == Some(0.0)
-            && numbers.get("queue_length", &[("queue", "mqtt")]).unwrap() > 0.0
-    })
-    .await;
+    world
+        .until("the broker is gone, and what is new waits", async |world| {
+            world.fetch("anna", "&methods=get_devices").await;
+            let numbers = Numbers::of(world).await;
+            numbers.get("mqtt_connected", &[]) == Some(0.0)
+                && numbers.get("queue_length", &[("queue", "mqtt")]).unwrap() > 0.0
+        })
+        .await;
     world.broker.restart();
-    world.until("it is back, and nothing waits", async |world| {
-        let numbers = Numbers::of(world).await;
-        numbers.get("mqtt_reconnects_total", &[]) == Some(1.0)
-            && numbers.get("mqtt_connected", &[]) == Some(1.0)
-            && numbers.get("queue_length", &[("queue", "mqtt")]) == Some(0.0)
-    })
-    .await;
+    world
+        .until("it is back, and nothing waits", async |world| {
+            let numbers = Numbers::of(world).await;
+            numbers.get("mqtt_reconnects_total", &[]) == Some(1.0)
+                && numbers.get("mqtt_connected", &[]) == Some(1.0)
+                && numbers.get("queue_length", &[("queue", "mqtt")]) == Some(0.0)
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -255,10 +256,11 @@ async fn the_past_waits_in_a_queue_of_its_own() {
     let mut world = World::connected().await;
     world.backfill_days = 365;
     world.start().await;
-    world.until("requests about the past wait", async |world| {
-        Numbers::of(world).await.get("queue_length", &[("queue", "backfill")]).unwrap() > 0.0
-    })
-    .await;
+    world
+        .until("requests about the past wait", async |world| {
+            Numbers::of(world).await.get("queue_length", &[("queue", "backfill")]).unwrap() > 0.0
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -268,7 +270,10 @@ async fn numbers_are_for_those_who_have_the_password() {
     world.start().await;
     let metrics = || world.http.get(format!("{}/metrics", world.url()));
     assert_eq!(world.send(metrics()).await.status, 401);
-    assert_eq!(world.send(metrics().basic_auth("admin", Some("geheim")).header(HOST, "evil.example")).await.status, 421);
+    assert_eq!(
+        world.send(metrics().basic_auth("admin", Some("geheim")).header(HOST, "evil.example")).await.status,
+        421
+    );
     let answer = world.send(metrics().basic_auth("admin", Some("geheim"))).await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
     // Before there is anybody, there is something to read.

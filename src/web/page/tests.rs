@@ -45,6 +45,7 @@ fn person(user: &str, state: Consent) -> PersonView {
 
 fn fresh() -> SetupView {
     SetupView {
+        examination: None,
         redirect_address: "http://localhost:9333/plugin/fitbit/auth2".into(),
         public_url: "http://localhost:9333".into(),
         providers: ["google-health", "fitbit", "fitbit-plus"].iter().map(|name| provider(name, "")).collect(),
