@@ -13,18 +13,22 @@ const NOT_MUCH: u64 = 1 << 30;
 /// Who may read what holds secrets.
 pub(super) async fn modes(case: &Case) -> Vec<Finding> {
     const SUBJECT: &str = "file modes";
+    let open = |path: &Path| format!("{} is open to other users of this machine", path.display());
+    let mut findings = Vec::new();
     // A configuration may be a group's: root's own, for the user this runs as.
-    let configured = case.config.secret_files.iter().cloned();
-    let configured = configured.filter(|path| is_open(path, 0o007)).map(|path| (path, "o="));
-    let kept = case.household.plugindata.files();
-    let kept = kept.into_iter().filter(|path| is_open(path, 0o077)).map(|path| (path, "go="));
-    let findings: Vec<_> = configured
-        .chain(kept)
-        .map(|(path, mode)| {
-            let what = format!("{} is open to other users of this machine, and holds secrets", path.display());
-            Finding::trouble(SUBJECT, what, format!("chmod {mode} {}", path.display()))
-        })
-        .collect();
+    for path in case.config.secret_files.iter().filter(|path| is_open(path, 0o007)) {
+        let what = format!("{}, and holds secrets", open(path));
+        findings.push(Finding::trouble(SUBJECT, what, format!("chmod o= {}", path.display())));
+    }
+    // Into a folder that is closed, nobody gets.
+    let reached = is_open(&case.config.data_dir, 0o077);
+    for path in case.household.plugindata.files().iter().filter(|path| reached && is_open(path, 0o077)) {
+        let cure = format!("chmod go= {}", path.display());
+        findings.push(match path.is_dir() {
+            true => Finding::warning(SUBJECT, open(path), cure),
+            false => Finding::trouble(SUBJECT, format!("{}, and holds secrets", open(path)), cure),
+        });
+    }
     if findings.is_empty() {
         return vec![Finding::ok(SUBJECT, "tokens and passwords are readable by their owner only")];
     }

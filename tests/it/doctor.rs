@@ -214,11 +214,16 @@ async fn files_that_others_may_read_are_named() {
     open(&world.person_file("anna"), 0o640);
     let folder = world.data_dir().join("identities/ben");
     open(&folder, 0o755);
+    // Into a folder that is closed, nobody gets.
+    open(&world.data_dir(), 0o700);
+    doctor(&world).assert_well("file modes");
+    open(&world.data_dir(), 0o755);
     let said = doctor(&world);
     said.assert_finds("trouble", "file modes", &world.person_file("anna").display().to_string(), "chmod go=");
-    said.assert_finds("trouble", "file modes", &folder.display().to_string(), "chmod go=");
+    said.assert_finds("warning", "file modes", &folder.display().to_string(), "chmod go=");
     open(&world.person_file("anna"), 0o600);
     open(&folder, 0o700);
+    doctor(&world).assert_well("file modes");
 
     // A configuration without a secret is nobody's secret; one with a secret is.
     let file = world.folder.path().join("fitbit2mqtt.toml");

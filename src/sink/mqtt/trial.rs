@@ -65,6 +65,11 @@ pub async fn trial(settings: &Settings, asked: &Asked) -> Result<Trial, Unaccept
     let mut conversation = Conversation::open(settings).await?;
     conversation.trial.says_refusals = settings.protocol == Protocol::V5;
     let began = conversation.try_all(asked).await;
+    if began.is_ok() && conversation.trial.returned.contains(&asked.keep) {
+        let client_id = format!("fitbit2mqtt-{:08x}", rand::random::<u32>());
+        let later = Settings { client_id, ..settings.clone() };
+        conversation.trial.kept = conversation.is_kept(&later).await;
+    }
     let cleared = conversation.clear(&asked.keep).await;
     let mut trial = conversation.close().await;
     if let Err(broken) = began {
@@ -156,13 +161,16 @@ impl Conversation {
             let mut sent = own.iter().chain(&asked.send).filter(|topic| !refused.contains_key(*topic));
             sent.all(|topic| conversation.trial.returned.contains(topic))
         };
-        self.until(RETURN, back).await?;
-        if self.trial.returned.contains(&asked.keep) {
-            // A new subscription is told what is retained.
-            self.subscribe(&asked.keep);
-            self.until(RETURN, |conversation| conversation.trial.kept).await?;
-        }
-        Ok(())
+        self.until(RETURN, back).await
+    }
+
+    /// Whether somebody who comes now is told what was retained.
+    async fn is_kept(&self, settings: &Settings) -> bool {
+        let Ok(mut later) = Conversation::open(settings).await else { return false };
+        (later.keep, later.mark) = (self.keep.clone(), self.mark.clone());
+        later.subscribe(&self.keep);
+        let _ = later.until(RETURN, |conversation| conversation.trial.kept).await;
+        later.close().await.kept
     }
 
     async fn clear(&mut self, topic: &str) -> Result<(), Broken> {

@@ -91,6 +91,23 @@ async fn a_birth_topic_that_says_something_else_is_found() {
     assert!(said.of_subject("Home Assistant")[0].what.contains("says online"), "{}", said.all);
 }
 
+#[cfg(feature = "embedded")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_broker_is_there_with_the_bridge_only() {
+    let world = connected().await;
+    let embedded = |address: &str| {
+        let mut command = world.program(NOWHERE, &["doctor"]);
+        command.env("FITBIT2MQTT_MQTT__URL", format!("embedded://{address}"));
+        Said::of(command)
+    };
+    embedded(NOWHERE).assert_finds("warning", "broker", "as no bridge runs", "start the bridge");
+    let broker = fitbit2mqtt::broker::start("127.0.0.1:0".parse().unwrap(), None).unwrap();
+    let said = embedded(&broker.to_string());
+    for subject in ["broker", "topics", "retained messages", "commands", "Home Assistant"] {
+        said.assert_well(subject);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_tried_disturbs_nobody() {
     let world = connected().await;
