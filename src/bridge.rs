@@ -1,6 +1,6 @@
 //! The only room that knows everyone: builds the parts, starts them, and stops them in order.
 
-mod broker; // the broker as the configuration has it
+mod broker; // the broker as it is configured
 mod commands; // what is asked over MQTT and by forms, and what comes of it
 mod destinations; // every destination, as one
 mod examination; // what the doctor is given to look at
@@ -17,7 +17,6 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use serde_json::json;
 
-pub use self::broker::brief;
 use self::commands::Commands;
 pub use self::destinations::Destinations;
 pub use self::examination::case;
@@ -33,7 +32,7 @@ use crate::oauth::OAuth;
 use crate::plugindata::{Plugindata, RunLock};
 use crate::reading::Person;
 use crate::schedule::{Change, Ran, Runner, Schedule};
-use crate::sink::mqtt::{self, Mqtt};
+use crate::sink::mqtt::Mqtt;
 use crate::snapshot::{Sink, utc};
 use crate::store::{Store, Wish};
 use crate::upstream::{UPSTREAMS, client};
@@ -49,6 +48,8 @@ const WATCH: Duration = Duration::from_secs(60);
 
 /// How long a stop waits for a token that is being renewed; all else ends at once.
 const FAREWELL: Duration = Duration::from_secs(75);
+/// How long whoever asked for a fetch waits for the broker to have its values.
+const DELIVERY: Duration = Duration::from_secs(2);
 
 /// What every command needs: the people, their consent, their fetches.
 pub struct Parts {
@@ -107,10 +108,8 @@ pub async fn run(
     config.on_port(port);
     let _lock = RunLock::acquire(&config.data_dir)?;
     let store = store(&config).await?;
-    broker::start(&config.mqtt)?;
-    let homeassistant = broker::homeassistant(&config, page(&config));
-    let settings = mqtt::Settings { homeassistant, ..broker::settings(&config.mqtt, &store).await? };
-    let mqtt = Arc::new(Mqtt::new(settings, store.clone())?);
+    broker::start_embedded(&config.mqtt)?;
+    let mqtt = Arc::new(broker::client(&config, &store, page(&config)).await?);
     let destinations = Arc::new(Destinations::new(Arc::clone(&mqtt), &config, &store)?);
     let parts = Parts::new(&config, clock.clone(), store.clone(), destinations.sinks())?;
     let backfill = Arc::new(parts.backfill(&config));
@@ -184,6 +183,7 @@ async fn entrypoints(
     let case = Arc::new(examination::of(config, Arc::clone(&bridge.parts.household), store)?);
     let examining = Arc::new(tokio::sync::Mutex::new(()));
     let (ready, commands, numbers) = (Arc::clone(bridge), commands.clone(), Arc::new(numbers));
+    let mqtt = Arc::clone(&bridge.mqtt);
     Ok(Entrypoints {
         household: Arc::clone(&bridge.parts.household),
         oauth: Arc::clone(&bridge.parts.oauth),
@@ -193,6 +193,10 @@ async fn entrypoints(
             let _ = changes.send(change);
         }),
         begin: Box::new(move |person, command| commands.begin(Some(person), command)),
+        delivered: Box::new(move || {
+            let mqtt = Arc::clone(&mqtt);
+            Box::pin(async move { mqtt.delivered(DELIVERY).await })
+        }),
         unready: Box::new(move || ready.unready()),
         examine: Box::new(move || {
             let (case, examining) = (Arc::clone(&case), Arc::clone(&examining));

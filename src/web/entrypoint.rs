@@ -1,6 +1,7 @@
 //! The entry points: which request does what. Paths and verbs are the manifest's; what a fetch or a consent is, other
 //! rooms know.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -42,6 +43,8 @@ pub struct Entrypoints {
     pub changed: Box<dyn Fn(Change) + Send + Sync>,
     /// Begins what a command asks for a person, in the background; `false`: too much is going on already.
     pub begin: Box<dyn Fn(Person, Command) -> bool + Send + Sync>,
+    /// Waits a little until the broker has what was published.
+    pub delivered: Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>,
     /// What keeps the bridge from being ready, if anything does.
     pub unready: Box<dyn Fn() -> Option<String> + Send + Sync>,
     /// Looks at everything that may be wrong; `None`: somebody else has it looked at just now.
@@ -153,6 +156,7 @@ impl Entrypoints {
         if let Err(refusal @ (Refusal::Failed(..) | Refusal::Setting(..) | Refusal::Internal(_))) = &fetched {
             log::warn!("a fetch of {person} failed: {refusal}");
         }
+        (self.delivered)().await;
         Ok(Response::json(200, fetched?.json()))
     }
 

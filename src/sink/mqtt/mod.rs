@@ -228,6 +228,14 @@ impl Mqtt {
         self.inner.client.connected()
     }
 
+    /// Waits until the broker has everything; no longer than `limit`, and not for a broker that is away.
+    pub async fn delivered(&self, limit: Duration) {
+        if self.is_connected() {
+            // What went wrong is told where it is mended.
+            let _ = self.inner.client.flushed(limit).await;
+        }
+    }
+
     /// How often the connection was made again.
     pub fn reconnects(&self) -> u64 {
         self.inner.client.reconnects()
