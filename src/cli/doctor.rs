@@ -11,7 +11,15 @@ use crate::doctor::{self, Finding, State};
 /// Looks at everything; fails where something needs doing, a configuration that cannot be read included.
 pub async fn doctor(config: Result<Config>) -> Result<()> {
     let findings = match config {
-        Ok(config) => doctor::examine(&bridge::case(&config, Clock::system()).await?).await,
+        Ok(config) => {
+            let case = bridge::case(&config, Clock::system()).await?;
+            let findings = doctor::examine(&case).await;
+            if let Ok(Some(store)) = &case.store {
+                // Otherwise the files that SQLite keeps beside an open store would stay.
+                store.close().await;
+            }
+            findings
+        }
         Err(error) => vec![Finding::of_configuration(&error)],
     };
     let rows: String = findings.iter().map(row).collect();

@@ -1,6 +1,8 @@
 //! Whether the broker lets the bridge in, write and read what it needs, and keeps what is retained. What is written on the
 //! way is empty or taken back.
 
+use std::collections::BTreeSet;
+
 use super::{Case, Finding};
 use crate::config::{Broker, Discovery};
 use crate::sink::mqtt::topic::{Topics, component_config, device_config};
@@ -80,7 +82,9 @@ impl Wanted {
         let (mqtt, homeassistant) = (&case.config.mqtt, &case.config.homeassistant);
         let people = case.household.plugindata.people().unwrap_or_default();
         let people = &people[..people.len().min(PEOPLE)];
-        let below = |root: &str, topic: &str| topic.starts_with(root).then(|| format!("{root}/#"));
+        let below = |root: &str, topic: &str| {
+            topic.strip_prefix(root).filter(|rest| rest.starts_with('/')).map(|_| format!("{root}/#"))
+        };
         let trials = topics.trials(people);
         let keep = trials[0].clone();
         let permits = |topic: &str| below(&mqtt.topic, topic).or_else(|| below(&mqtt.bridge_topic, topic));
@@ -116,9 +120,9 @@ impl Wanted {
         let list =
             |all: &[(&String, &String)]| all.iter().map(|(topic, _)| topic.as_str()).collect::<Vec<_>>().join(", ");
         let permit = |all: &[(&String, &String)]| {
-            let mut permits: Vec<_> = all.iter().map(|(_, permit)| permit.as_str()).collect();
-            permits.dedup();
-            format!("permit {who} to write {} at the broker", permits.join(", "))
+            let permits: BTreeSet<_> = all.iter().map(|(_, permit)| permit.as_str()).collect();
+            let permits = permits.into_iter().collect::<Vec<_>>().join(", ");
+            format!("permit {who} to write {permits} at the broker")
         };
         if !refused.is_empty() {
             return Finding::trouble(SUBJECT, format!("{who} may not write {}", list(&refused)), permit(&refused));

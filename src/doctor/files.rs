@@ -53,8 +53,8 @@ pub(super) async fn room(case: &Case) -> Vec<Finding> {
     let what = format!("{} MB are free in {}", free >> 20, folder.display());
     let cure = "make room there, or set data_dir to a folder on another disk";
     vec![match free {
-        ..LITTLE => Finding::trouble(SUBJECT, what, cure),
-        ..NOT_MUCH => Finding::warning(SUBJECT, what, cure),
+        0..LITTLE => Finding::trouble(SUBJECT, what, cure),
+        LITTLE..NOT_MUCH => Finding::warning(SUBJECT, what, cure),
         _ => Finding::ok(SUBJECT, what),
     }]
 }

@@ -76,7 +76,12 @@ async fn of_one(case: &Case, member: &Member) -> Finding {
             let what = format!("{person}: nothing has worked yet: {error}");
             Finding::trouble(SUBJECT, what, "see the reason; the bridge goes on trying")
         }
-        (Some(success), _) => Finding::ok(SUBJECT, format!("{person}'s works; last fetched at {}", utc(success))),
+        (Some(success), Some(error)) => {
+            let what =
+                format!("{person}: the last fetch failed: {error}; the last that worked was at {}", utc(success));
+            Finding::warning(SUBJECT, what, "see the reason; the bridge goes on trying")
+        }
+        (Some(success), None) => Finding::ok(SUBJECT, format!("{person}'s works; last fetched at {}", utc(success))),
         (None, None) => Finding::ok(SUBJECT, format!("{person} has consented; nothing was fetched yet")),
     }
 }
@@ -88,6 +93,11 @@ pub(super) async fn scopes(case: &Case) -> Vec<Finding> {
     let mut findings = Vec::new();
     for member in members(case).await {
         let person = &member.person;
+        if member.scopes().is_none() {
+            let what = format!("{} does not say what {person} consented to", member.upstream.title);
+            findings.push(Finding::ok(SUBJECT, what));
+            continue;
+        }
         let missing = member.missing_scopes();
         if missing.is_empty() {
             findings.push(Finding::ok(SUBJECT, format!("{person} consented to everything")));

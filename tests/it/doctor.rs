@@ -7,6 +7,7 @@ mod broker; // a broker that refuses
 #[path = "doctor/page.rs"]
 mod page; // the same on the setup page
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -266,7 +267,12 @@ async fn a_database_that_is_none_is_damaged_or_cannot_be_reached_is_found() {
     let store = Store::open(&path).await.unwrap();
     store.close().await;
     let before = fs::read(&path).unwrap();
+    let beside =
+        || fs::read_dir(world.data_dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>();
+    let files = beside();
     doctor(&world).assert_well("database");
+    assert_eq!(beside(), files);
+    assert!(fs::read(&path).unwrap() == before, "the doctor wrote into the store");
     let after = Store::open(&path).await.unwrap();
     assert_eq!(after.setting("mqtt_client_id", || "none".into()).await.unwrap(), "none", "nothing was noted there");
     after.close().await;
@@ -382,6 +388,14 @@ async fn consents_that_are_missing_lost_partial_or_ending_are_told_apart() {
     doctor(&world).assert_finds("trouble", "consent", "ben must consent again: ", "setup.html?user=ben");
 
     let store = Store::open(&world.data_dir().join("fitbit2mqtt.db")).await.unwrap();
+    store.note_fetch(&person("anna"), Utc::now(), None).await.unwrap();
+    store.note_fetch(&person("anna"), Utc::now(), Some("the upstream failed (500)")).await.unwrap();
+    doctor(&world).assert_finds(
+        "warning",
+        "consent",
+        "anna: the last fetch failed: the upstream failed (500)",
+        "goes on",
+    );
     let long_ago = Utc::now() - TimeDelta::days(2);
     store.note_fetch(&person("anna"), long_ago, None).await.unwrap();
     store.note_fetch(&person("anna"), Utc::now(), Some("the upstream failed (500)")).await.unwrap();

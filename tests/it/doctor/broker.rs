@@ -30,6 +30,20 @@ async fn a_wrong_password_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_authority_that_is_not_known_is_found() {
+    let world = connected().await;
+    let secured = || {
+        let mut command = world.program(NOWHERE, &["doctor"]);
+        command.env("FITBIT2MQTT_MQTT__URL", format!("mqtts://localhost:{}", world.broker.tls));
+        command
+    };
+    Said::of(secured()).assert_finds("trouble", "broker", "TLS failed", "set mqtt.ca_file");
+    let mut command = secured();
+    command.env("FITBIT2MQTT_MQTT__CA_FILE", world.broker.file("ca.pem"));
+    Said::of(command).assert_well("broker");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn topics_that_may_not_be_written_are_named_in_either_version() {
     let mut world = connected().await;
     let guarded = world.broker.guarded;
