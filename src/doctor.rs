@@ -16,6 +16,7 @@ use futures_util::future::{BoxFuture, join_all};
 use crate::config::Config;
 use crate::household::Household;
 use crate::sink::mqtt::Settings;
+use crate::sink::{igor, influxdb};
 use crate::store::Store;
 
 /// What is examined.
@@ -28,6 +29,10 @@ pub struct Case {
     pub store: Result<Option<Store>, String>,
     /// How the broker is reached: with a client id of the doctor's own.
     pub mqtt: Settings,
+    /// The Igor that is told, if any.
+    pub igor: Option<igor::Settings>,
+    /// The InfluxDB that is written to, if any.
+    pub influxdb: Option<influxdb::Settings>,
     /// For everything over HTTP.
     pub http: reqwest::Client,
 }
@@ -120,6 +125,7 @@ static CHECKS: &[Check] = &[
     Check { subject: "quota",                patience: HERE,      examine: |case| Box::pin(people::quota(case)) },
     Check { subject: "broker",               patience: BROKER,    examine: |case| Box::pin(broker::examine(case)) },
     Check { subject: "Igor",                 patience: ELSEWHERE, examine: |case| Box::pin(destinations::igor(case)) },
+    Check { subject: "InfluxDB",             patience: ELSEWHERE, examine: |case| Box::pin(destinations::influxdb(case)) },
 ];
 
 /// Looks at everything, side by side: usually in a few seconds, never in more than a minute.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+use super::destinations::{igor_settings, influxdb_settings};
 use super::{broker, page};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -35,5 +36,6 @@ pub async fn case(config: &Config, clock: Clock) -> Result<Case> {
 pub(super) fn of(config: &Config, household: Arc<Household>, store: Result<Option<Store>, String>) -> Result<Case> {
     let id = format!("fitbit2mqtt-{:08x}", rand::random::<u32>());
     let mqtt = broker::named(&config.mqtt, id);
-    Ok(Case { config: config.clone(), household, store, mqtt, http: client::http()? })
+    let (igor, influxdb) = (igor_settings(config), influxdb_settings(config));
+    Ok(Case { config: config.clone(), household, store, mqtt, igor, influxdb, http: client::http()? })
 }

@@ -6,6 +6,7 @@ mod address;
 mod history;
 mod homeassistant;
 mod igor;
+mod influxdb;
 pub(crate) mod key;
 pub(crate) mod lines;
 mod settings;
@@ -17,14 +18,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use chrono::NaiveTime;
 use secrecy::SecretString;
 
 pub use self::action::{Action, PersonAction, expand};
 pub use self::address::{Address, Broker};
-pub use self::history::History;
+pub use self::history::{History, Sleep};
 pub use self::homeassistant::{Discovery, HomeAssistant};
 pub use self::igor::Igor;
+pub use self::influxdb::{InfluxDb, InfluxDbPlace};
 use self::key::{UPSTREAMS, UpstreamRow};
 use self::settings::{Settings, Values};
 
@@ -57,6 +58,8 @@ pub struct Config {
     pub store: Option<SecretString>,
     /// The Igor that is told, if any.
     pub igor: Option<Igor>,
+    /// The database of time series that everything is written to, if any.
+    pub influxdb: Option<InfluxDb>,
     /// The addresses of every upstream.
     pub upstreams: Vec<Upstream>,
     /// What is asked for, and how often.
@@ -144,15 +147,6 @@ pub struct Upstream {
     pub revoke_url: Option<Address>,
 }
 
-/// `[sleep]`.
-#[derive(Debug, Clone)]
-pub struct Sleep {
-    /// A session that starts at or after this hour and ends before midnight belongs to the next date.
-    pub night_starts: NaiveTime,
-    /// `upstream.fitbit.sleep_score`: whether it is asked day by day, too, for its score.
-    pub score: bool,
-}
-
 /// `[metrics]`.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -234,12 +228,10 @@ impl Config {
             homeassistant: HomeAssistant::read(values)?,
             store: store::read(values)?,
             igor: Igor::read(values)?,
+            influxdb: InfluxDb::read(values)?,
             upstreams: UPSTREAMS.iter().map(|row| Upstream::read(values, row)).collect::<Result<_>>()?,
             history: History::read(values)?,
-            sleep: Sleep {
-                night_starts: values.read("sleep.night_starts", address::hour)?,
-                score: values.flag("upstream.fitbit.sleep_score")?,
-            },
+            sleep: Sleep::read(values)?,
             metrics: Metrics { people: values.flag("metrics.people")? },
             actions: settings.actions.iter().map(|values| Action::read(values, &template)).collect::<Result<_>>()?,
             clients: UPSTREAMS.iter().map(|row| Client::read(values, row)).collect::<Result<_>>()?,

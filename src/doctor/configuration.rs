@@ -81,6 +81,9 @@ pub(super) async fn passwords(case: &Case) -> Vec<Finding> {
     if config.igor.as_ref().is_some_and(|igor| igor.password.is_some() && open(&igor.url)) {
         warn("igor.password", "reach Igor by https or on this machine, or trust this network");
     }
+    if config.influxdb.as_ref().is_some_and(|influxdb| influxdb.place.has_secret() && open(&influxdb.url)) {
+        warn("what InfluxDB is written with", "reach InfluxDB by https or on this machine, or trust this network");
+    }
     if findings.is_empty() {
         findings.push(Finding::ok(SUBJECT, "no password travels unencrypted between machines"));
     }

@@ -21,6 +21,7 @@ use fitbit2mqtt::simulator::Options;
 use fitbit2mqtt::store::{Store, Window};
 use fitbit2mqtt::web::server::{self, Handler, Request, Response};
 
+use crate::influxdb::server::Server as Influx;
 use crate::postgres::{PASSWORD, Postgres};
 use crate::world::{World, person};
 
@@ -192,11 +193,13 @@ async fn passwords_in_the_clear_are_warned_of() {
     let mut world = connected().await;
     // Addresses for documentation: nobody answers there.
     world.more = "http.password = \"geheim\"\nhttp.public_url = \"http://192.0.2.1:9333\"\n\
-                  igor.url = \"http://192.0.2.1:1\"\nigor.username = \"admin\"\nigor.password = \"geheim\"\n"
+                  igor.url = \"http://192.0.2.1:1\"\nigor.username = \"admin\"\nigor.password = \"geheim\"\n\
+                  influxdb.url = \"http://192.0.2.1:2\"\ninfluxdb.bucket = \"home\"\ninfluxdb.token = \"geheim\"\n"
         .into();
     let said = doctor(&world);
     said.assert_finds("warning", "passwords", "http.password travels unencrypted", "reverse proxy with https");
     said.assert_finds("warning", "passwords", "igor.password travels unencrypted", "https");
+    said.assert_finds("warning", "passwords", "what InfluxDB is written with travels unencrypted", "https");
     assert!(!said.all.contains("geheim"), "{}", said.all);
     world.more = "mqtt.username = \"bridge\"\nmqtt.password = \"geheim\"\n".into();
     doctor(&world).assert_well("passwords");
@@ -452,5 +455,27 @@ async fn an_igor_that_refuses_or_is_away_is_found() {
         }
         assert!(!said.all.contains("geheim"), "{}", said.all);
     }
-    settings("http://127.0.0.1:1").assert_finds("trouble", "Igor", "cannot be reached", "igor.url");
+    settings("http://127.0.0.1:1").assert_finds("trouble", "Igor", "cannot be reached", "at its address");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_influxdb_that_refuses_or_is_away_is_found() {
+    let mut world = connected().await;
+    let mut at = |settings: &str| {
+        world.more = settings.to_owned();
+        doctor(&world)
+    };
+    let mut guarded = Influx::guarded().await;
+    let settings = guarded.configuration();
+    let said = at(&settings);
+    said.assert_finds("trouble", "InfluxDB", "404", "create the database");
+    guarded.query("CREATE DATABASE fitbit").await;
+    at(&settings).assert_well("InfluxDB");
+    let said = at(&settings.replace("\"secret\"", "\"geheim\""));
+    said.assert_finds("trouble", "InfluxDB", "401", "influxdb.username and .password");
+    assert!(!said.all.contains("geheim"), "{}", said.all);
+    guarded.kill();
+    at(&settings).assert_finds("trouble", "InfluxDB", "cannot be reached", "at its address");
+    let victoria = Influx::victoriametrics().await;
+    at(&victoria.configuration()).assert_well("InfluxDB");
 }

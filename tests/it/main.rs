@@ -18,6 +18,7 @@ mod methods; // every name under which something is asked
 mod history; // reading back, and what is told of the past
 mod home_examples; // what people who run a home are shown
 mod igor; // what an Igor is told
+mod influxdb; // what a database of time series has in the end
 mod import; // tokens of other programs
 mod homeassistant; // what Home Assistant is told, by its own rules
 mod events; // what happened, told once
