@@ -74,10 +74,9 @@ impl Destinations {
 
     /// How long each takes to be told.
     pub(super) fn latencies(&self) -> Vec<Box<dyn Collector>> {
-        let igor = self.igor.iter().map(|igor| igor.latency());
-        let influxdb = self.influxdb.iter().map(|influxdb| influxdb.latency());
-        let all = [self.mqtt.latency()].into_iter().chain(igor).chain(influxdb);
-        all.map(|latency| Box::new(latency) as Box<dyn Collector>).collect()
+        let igor = self.igor.iter().map(|igor| Box::new(igor.latency()) as Box<dyn Collector>);
+        let influxdb = self.influxdb.iter().map(|influxdb| Box::new(influxdb.latency()) as Box<dyn Collector>);
+        [Box::new(self.mqtt.latency()) as Box<dyn Collector>].into_iter().chain(igor).chain(influxdb).collect()
     }
 
     /// The names of topics.

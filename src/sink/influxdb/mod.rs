@@ -25,7 +25,6 @@ use self::writing::{MOST_LINES, Writer};
 use crate::reading::Person;
 use crate::snapshot::{Sink, Snapshot};
 use crate::store::Store;
-use crate::telemetry;
 
 /// How long InfluxDB is left alone after a failure; each further one doubles it, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -55,7 +54,6 @@ struct Inner {
     /// The newest word on everybody's quota that was not written yet.
     quotas: Mutex<BTreeMap<Person, String>>,
     changed: Notify,
-    latency: Histogram,
     progress: watch::Sender<Progress>,
 }
 
@@ -97,7 +95,6 @@ impl InfluxDb {
             here,
             quotas: Mutex::default(),
             changed: Notify::new(),
-            latency: telemetry::publishing("influxdb"),
             progress: watch::Sender::default(),
         });
         let task = tokio::spawn(keep_writing(Arc::clone(&inner)));
@@ -126,15 +123,15 @@ impl InfluxDb {
         bail!("not everything was written to InfluxDB: {}", trouble.map_or("it takes long".into(), |told| told.words));
     }
 
-    /// How many changes it does not have yet.
+    /// How many changes are not written yet.
     pub async fn waiting(&self) -> Result<usize> {
         let through = self.inner.progress.borrow().through;
         Ok(usize::try_from(self.inner.store.count_changed(through).await?)?)
     }
 
-    /// How long it takes to have a batch.
+    /// How long the server takes for a request.
     pub fn latency(&self) -> Histogram {
-        self.inner.latency.clone()
+        self.inner.writer.latency.clone()
     }
 
     /// Writes what is left, for a few seconds at most.
@@ -229,11 +226,7 @@ impl Inner {
         }
         while let Some(batch) = next {
             // The next one is read while this one is under way.
-            let writing = async {
-                let begun = Instant::now();
-                self.writer.write(&batch).await.map(|()| self.latency.observe(begun.elapsed().as_secs_f64()))
-            };
-            let (written, following) = tokio::join!(writing, unwritten.next(MOST_LINES));
+            let (written, following) = tokio::join!(self.writer.write(&batch), unwritten.next(MOST_LINES));
             written?;
             if let Batch { through: Some(through), .. } = batch {
                 standing.through = through;
