@@ -3,6 +3,7 @@
 mod broker; // the broker as it is configured
 mod commands; // what is asked over MQTT and by forms, and what comes of it
 mod destinations; // every destination, as one
+mod examination; // what the doctor is given to look at
 mod numbers; // what stands, for whoever measures the bridge
 
 use std::future::Future;
@@ -18,11 +19,13 @@ use serde_json::json;
 
 use self::commands::Commands;
 pub use self::destinations::Destinations;
+pub use self::examination::case;
 use self::numbers::Numbers;
 use crate::backfill::Backfill;
 use crate::clock::Clock;
 use crate::command;
 use crate::config::{Action, Config, PersonAction, Sleep};
+use crate::doctor;
 use crate::fetch::{Fetcher, Refusal, Rules};
 use crate::household::Household;
 use crate::oauth::OAuth;
@@ -63,8 +66,7 @@ impl Parts {
     /// Opens files and store, and publishes to `sinks`.
     pub fn new(config: &Config, clock: Clock, store: Store, sinks: Vec<Arc<dyn Sink>>) -> Result<Parts> {
         let plugindata = Plugindata::new(&config.data_dir).overridden_by(config.clients.clone());
-        let page = config.http.public_url.join(SETUP_PATH);
-        let household = Arc::new(Household::new(plugindata, store, clock, page));
+        let household = Arc::new(Household::new(plugindata, store, clock, page(config)));
         let http = client::http()?;
         let redirect = config.http.public_url.join("/plugin/fitbit/auth2");
         let oauth = OAuth::new(Arc::clone(&household), http.clone(), config.upstreams.clone(), redirect);
@@ -91,6 +93,11 @@ pub async fn store(config: &Config) -> Result<Store> {
     }
 }
 
+/// The address of the setup page.
+fn page(config: &Config) -> String {
+    config.http.public_url.join(SETUP_PATH)
+}
+
 /// The plugin process: entry points on `listener`, interval actions, MQTT; until `shutdown`.
 pub async fn run(
     mut config: Config,
@@ -103,7 +110,7 @@ pub async fn run(
     let _lock = RunLock::acquire(&config.data_dir)?;
     let store = store(&config).await?;
     broker::start_embedded(&config.mqtt)?;
-    let mqtt = Arc::new(broker::client(&config, &store, config.http.public_url.join(SETUP_PATH)).await?);
+    let mqtt = Arc::new(broker::client(&config, &store, page(&config)).await?);
     let destinations = Arc::new(Destinations::new(Arc::clone(&mqtt), &config, &store)?);
     let parts = Parts::new(&config, clock.clone(), store.clone(), destinations.sinks())?;
     let backfill = Arc::new(parts.backfill(&config));
@@ -173,6 +180,9 @@ async fn entrypoints(
     let http = &config.http;
     let access = Access::new(http.password.clone(), &http.allowed_hosts, http.public_url.url().clone(), key);
     let changes = schedule.changes();
+    let store = Ok(Some(bridge.store.clone()));
+    let case = Arc::new(examination::of(config, Arc::clone(&bridge.parts.household), store)?);
+    let examining = Arc::new(tokio::sync::Mutex::new(()));
     let (ready, commands, numbers) = (Arc::clone(bridge), commands.clone(), Arc::new(numbers));
     let mqtt = Arc::clone(&bridge.mqtt);
     Ok(Entrypoints {
@@ -190,6 +200,14 @@ async fn entrypoints(
             Box::pin(async move { mqtt.delivered(DELIVERY).await })
         }),
         unready: Box::new(move || ready.unready()),
+        examine: Box::new(move || {
+            let (case, examining) = (Arc::clone(&case), Arc::clone(&examining));
+            Box::pin(async move {
+                // One at a time: each of them makes connections of its own.
+                let _turn = examining.try_lock().ok()?;
+                Some(doctor::examine(&case).await)
+            })
+        }),
         numbers: Box::new(move || {
             let numbers = Arc::clone(&numbers);
             Box::pin(async move { numbers.exposition().await })

@@ -20,6 +20,7 @@ use super::setup;
 use super::status;
 use super::trouble::{self, Trouble};
 use crate::command::{self, Command};
+use crate::doctor::Finding;
 use crate::fetch::{Fetcher, Refusal};
 use crate::household::{Household, Member};
 use crate::manifest::{Manifest, Verb};
@@ -50,6 +51,8 @@ pub struct Entrypoints {
     pub delivered: Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>,
     /// What keeps the bridge from being ready, if anything does.
     pub unready: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    /// Looks at everything that may be wrong; `None`: somebody else has it looked at just now.
+    pub examine: Box<dyn Fn() -> BoxFuture<'static, Option<Vec<Finding>>> + Send + Sync>,
     /// What is counted of the bridge, as Prometheus reads it.
     pub numbers: Box<dyn Fn() -> BoxFuture<'static, Result<String>> + Send + Sync>,
     /// Set when the bridge is stopping.
@@ -86,7 +89,8 @@ impl Entrypoints {
             }
             (Verb::Get, "/plugin/fitbit/auth1") => self.auth1(request).await,
             (Verb::Get, "/plugin/fitbit/auth2") => self.auth2(request).await,
-            (Verb::Get, SETUP_PATH) => self.setup(request).await,
+            (Verb::Get, SETUP_PATH) => self.setup(request, None).await,
+            (Verb::Post, SETUP_PATH) => self.examined(request).await,
             (Verb::Get, STATUS_PATH) => self.status(request).await,
             (Verb::Get, STYLE_PATH) => Ok(page::style()),
             (Verb::Get, "/healthz") => Ok(Response::text(200, "ok\n")),
@@ -198,7 +202,16 @@ impl Entrypoints {
         (self.changed)(Change::Connected(person.clone()));
     }
 
-    async fn setup(&self, request: &Request) -> Result<Response, Trouble> {
+    /// The setup page with what the doctor found. A form asks for it, as connections are made and messages sent.
+    async fn examined(&self, request: &Request) -> Result<Response, Trouble> {
+        self.form(request)?;
+        let Some(findings) = (self.examine)().await else {
+            return Err(Trouble::new(503, "everything is being looked at just now", "ask again in a minute"));
+        };
+        self.setup(request, Some(findings)).await
+    }
+
+    async fn setup(&self, request: &Request, examined: Option<Vec<Finding>>) -> Result<Response, Trouble> {
         let parameters = request.parameters();
         let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let shown = setup::Shown {
@@ -206,6 +219,7 @@ impl Entrypoints {
             done: parameter("done"),
             form_token: self.access.form_token(self.now()),
             unready: (self.unready)(),
+            examined,
         };
         let view = setup::view(&self.household, &self.oauth, shown).await?;
         Ok(page::answer(200, page::setup(&view)))

@@ -52,6 +52,32 @@ pub struct SetupView {
     pub form_token: String,
     /// What came of the form sent before.
     pub notice: Option<Notice>,
+    /// What the doctor found, where it was asked.
+    pub examination: Option<ExaminationView>,
+}
+
+/// What the doctor found.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExaminationView {
+    /// Whether nothing needs doing.
+    pub well: bool,
+    /// What it comes to, in a sentence.
+    pub summary: String,
+    /// Each finding, in order.
+    pub findings: Vec<ExaminedView>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExaminedView {
+    /// What it is.
+    pub subject: &'static str,
+    /// `ok`, `warning` or `trouble`.
+    pub state: &'static str,
+    /// What is so, said of the subject.
+    pub what: String,
+    /// What helps.
+    pub cure: Option<String>,
 }
 
 /// Something missing or wrong, and what to do about it; sentences.

@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::page::{
-    Consent, Finding, Link, MessageView, MissingScope, Notice, PersonSettings, PersonView, ProviderView, SETUP_PATH,
-    SetupView,
+    Consent, ExaminationView, ExaminedView, Finding, Link, MessageView, MissingScope, Notice, PersonSettings,
+    PersonView, ProviderView, SETUP_PATH, SetupView,
 };
-use super::redirect;
 use super::registration::registration;
 use super::trouble::{Trouble, sentence};
+use crate::doctor;
 use crate::household::{Household, Member};
-use crate::oauth::{Connected, OAuth, why_switched_off};
+use crate::oauth::{Connected, OAuth, redirect, why_switched_off};
 use crate::reading::Person;
 use crate::snapshot::{AuthState, Snapshot};
 use crate::store::Order;
@@ -30,6 +30,8 @@ pub(super) struct Shown<'r> {
     pub form_token: String,
     /// What keeps the bridge from being ready, if anything does.
     pub unready: Option<String>,
+    /// What the doctor found, where it was asked.
+    pub examined: Option<Vec<doctor::Finding>>,
 }
 
 /// The whole page.
@@ -51,7 +53,10 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
             client_id_from_environment: client.id_from_environment,
             secret_stored: client.secret.is_some(),
             secret_from_environment: client.secret_from_environment,
-            redirect: (!anywhere).then(|| redirect::notice(&public_url)),
+            redirect: (!anywhere).then(|| match redirect::judged(&public_url) {
+                Ok(text) => Notice { good: true, text },
+                Err(text) => Notice { good: false, text },
+            }),
             registration: registration(upstream.provider, &address, &public_url),
         });
     }
@@ -126,7 +131,19 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
         selected: shown.selected.map(str::to_owned),
         form_token: shown.form_token,
         notice: shown.done.and_then(notice),
+        examination: shown.examined.as_deref().map(examination),
     })
+}
+
+fn examination(examined: &[doctor::Finding]) -> ExaminationView {
+    let findings = examined.iter().map(|finding| ExaminedView {
+        subject: finding.subject,
+        state: finding.state.word(),
+        what: finding.what.clone(),
+        cure: finding.cure.clone(),
+    });
+    let well = examined.iter().all(|finding| finding.state != doctor::State::Trouble);
+    ExaminationView { well, summary: doctor::summary(examined), findings: findings.collect() }
 }
 
 /// The page after a consent.

@@ -2,7 +2,7 @@
 //! happened meanwhile.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod server; // a real database, and points that can be compared
+pub mod server; // a real database, and points that can be compared
 
 use std::io::Write;
 use std::path::Path;

@@ -18,7 +18,7 @@ const ROOMS: &[&[&str]] = &[
     &["bridge"],
     &["simulator", "broker"],
     &["web"],
-    &["history"],
+    &["history", "doctor"],
     &["schedule", "backfill", "sink"],
     &["fetch", "plus", "import"],
     &["oauth"],
