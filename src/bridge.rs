@@ -62,7 +62,7 @@ impl Parts {
         let household = Arc::new(Household::new(plugindata, store, clock, page));
         let http = client::http()?;
         let redirect = config.http.public_url.join("/plugin/fitbit/auth2");
-        let oauth = OAuth::new(Arc::clone(&household), http.clone(), config.upstreams.clone(), redirect);
+        let oauth = OAuth::new(Arc::clone(&household), http.clone(), config.upstreams.clone(), redirect)?;
         let oauth = Arc::new(oauth);
         let Sleep { night_starts, score } = config.sleep;
         let rules = Rules { history: config.history.clone(), night_starts, sleep_score: score };

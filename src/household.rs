@@ -14,9 +14,9 @@ use crate::config::PersonAction;
 use crate::event;
 use crate::metric::{KEPT, System};
 use crate::plan::{Intraday, Keywords, parse_detail};
-use crate::plugindata::{PersonFile, Plugindata};
+use crate::plugindata::{PersonFile, Plugindata, Token};
 use crate::quota::Quota;
-use crate::reading::Person;
+use crate::reading::{Person, Value};
 use crate::snapshot::{Auth, AuthState, NextAction, Shown, Snapshot, Status, utc};
 use crate::store::{Selection, Store, Stored, StoredAuth, Wish};
 use crate::trend;
@@ -116,9 +116,13 @@ impl Household {
         }
     }
 
-    async fn member_with(&self, person: &Person, file: PersonFile) -> Result<Member> {
+    async fn member_with(&self, person: &Person, mut file: PersonFile) -> Result<Member> {
         let application = self.plugindata.application()?;
         let upstream = chosen_upstream(file.provider.as_deref().or(application.provider.as_deref()))?;
+        if upstream.is_organizations() {
+            // Who is chosen is connected; the organization's token stands in for one of their own.
+            file.token = file.patient.as_deref().map(Token::of_patient);
+        }
         let system = file.system.as_deref().or(application.system.as_deref()).map(System::named).unwrap_or_default();
         let profile = self.store.profile(person).await?;
         let now = self.clock.now();
@@ -170,6 +174,8 @@ impl Household {
     pub async fn values(&self, member: &Member) -> Result<Vec<Shown>> {
         let newest = self.store.newest(&member.person).await?;
         let mut shown = member.shown(newest);
+        let now = self.clock.now();
+        shown.retain(|shown| shown.metric.key != "next-appointment" || is_to_come(&shown.value, now));
         for value in shown.iter_mut().filter(|shown| trend::METRICS.contains(&shown.metric.key)) {
             let trend = self.trend(member, value).await?;
             value.beside.insert("trend".into(), trend.into());
@@ -312,6 +318,11 @@ impl Member {
         format!("the token is of another upstream; connect with {} on the setup page", self.upstream.title)
     }
 
+    /// Who they are at the upstream, where that is known.
+    pub fn user_id(&self) -> Option<&str> {
+        self.file.token.as_ref()?.user_id.as_deref()
+    }
+
     /// The scopes granted, where the upstream said which.
     pub fn scopes(&self) -> Option<Vec<String>> {
         let token = self.file.token.as_ref()?;
@@ -338,6 +349,12 @@ impl Member {
         keywords.extend(request.clone());
         keywords
     }
+}
+
+/// Whether an appointment is still to come: one that is over is not the next one, nor is one that was called off, in
+/// whose place nothing stands.
+fn is_to_come(value: &Value, now: DateTime<Utc>) -> bool {
+    matches!(value, Value::Text(text) if DateTime::parse_from_rfc3339(text).is_ok_and(|time| time > now))
 }
 
 /// A poisoned lock only means that another thread panicked between two whole values.

@@ -25,6 +25,7 @@ const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), D
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Reads resources.
+#[derive(Clone)]
 pub struct Reader {
     http: reqwest::Client,
     base: Url,
@@ -37,7 +38,17 @@ impl Reader {
     pub fn new(config: &Config, clock: Clock) -> Result<Reader> {
         let http = http_client::http()?;
         let plugindata = Plugindata::new(&config.data_dir).overridden_by(config.clients.clone());
-        let organization = Arc::new(Organization::new(config, plugindata, clock.clone(), http.clone())?);
+        let organization = Organization::new(&config.upstreams, plugindata, clock.clone(), http.clone())?;
+        Reader::with(config, Arc::new(organization), http, clock)
+    }
+
+    /// With a token that others use, too.
+    pub fn with(
+        config: &Config,
+        organization: Arc<Organization>,
+        http: reqwest::Client,
+        clock: Clock,
+    ) -> Result<Reader> {
         let addresses = config.upstream(PROVIDER).with_context(|| format!("{TITLE} has no addresses"))?;
         Ok(Reader { http, base: addresses.api_url.url().clone(), organization, clock })
     }

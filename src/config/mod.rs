@@ -159,19 +159,14 @@ pub struct Client {
     pub secret: Option<SecretString>,
 }
 
-/// The names of the upstreams people can connect with; the first is the one of people who name none.
+/// The names of all upstreams; the first is the one of people who name none.
 pub fn providers() -> impl Iterator<Item = &'static str> {
-    UPSTREAMS.iter().filter(|upstream| upstream.authorize_url.is_some()).map(|upstream| upstream.provider)
+    UPSTREAMS.iter().map(|upstream| upstream.provider)
 }
 
 /// The names of the upstreams where nobody logs in: there the organization has the token.
 pub fn organizations() -> impl Iterator<Item = &'static str> {
     UPSTREAMS.iter().filter(|upstream| upstream.authorize_url.is_none()).map(|upstream| upstream.provider)
-}
-
-/// The names of all upstreams at which an application can be registered.
-pub fn registrations() -> impl Iterator<Item = &'static str> {
-    UPSTREAMS.iter().map(|upstream| upstream.provider)
 }
 
 impl Config {

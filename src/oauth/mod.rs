@@ -37,6 +37,7 @@ pub struct OAuth {
     http: reqwest::Client,
     addresses: Vec<config::Upstream>,
     redirect: String,
+    organization: Arc<Organization>,
     turns: Mutex<HashMap<Person, Arc<Turn>>>,
 }
 
@@ -56,8 +57,15 @@ impl OAuth {
         http: reqwest::Client,
         addresses: Vec<config::Upstream>,
         redirect: String,
-    ) -> OAuth {
-        OAuth { household, http, addresses, redirect, turns: Mutex::default() }
+    ) -> Result<OAuth> {
+        let (plugindata, clock) = (household.plugindata.clone(), household.clock.clone());
+        let organization = Arc::new(Organization::new(&addresses, plugindata, clock, http.clone())?);
+        Ok(OAuth { household, http, addresses, redirect, organization, turns: Mutex::default() })
+    }
+
+    /// The organization whose token stands for its patients'.
+    pub fn organization(&self) -> &Arc<Organization> {
+        &self.organization
     }
 
     /// The redirect address to register.
@@ -92,7 +100,8 @@ impl OAuth {
         identity: &'a Identity,
     ) -> TokenEndpoint<'a> {
         let token_url = addresses.token_url.url().as_str();
-        TokenEndpoint { http: &self.http, identity, token_url, secret_in_body: upstream.consent.secret_in_body }
+        let secret_in_body = upstream.consent.as_ref().is_some_and(|form| form.secret_in_body);
+        TokenEndpoint { http: &self.http, identity, token_url, secret_in_body }
     }
 
     async fn turn(&self, person: &Person) -> Arc<Turn> {

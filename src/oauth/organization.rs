@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value as Json, json};
@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::{Identity, ours};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config;
 use crate::plugindata::{OrganizationGuard, Plugindata, Token};
 use crate::upstream::Failure;
 use crate::upstream::client::{PATIENCE, parse, read, transport};
@@ -40,9 +40,17 @@ enum Grant<'g> {
 
 impl Organization {
     /// The organization whose credentials are in `plugindata`.
-    pub fn new(config: &Config, plugindata: Plugindata, clock: Clock, http: reqwest::Client) -> Result<Organization> {
-        let addresses = config.upstream(PROVIDER).ok_or_else(|| anyhow::anyhow!("{TITLE} has no addresses"))?;
-        let token_url = addresses.token_url.to_string();
+    ///
+    /// # Errors
+    /// There is no upstream of organizations among `addresses`.
+    pub fn new(
+        addresses: &[config::Upstream],
+        plugindata: Plugindata,
+        clock: Clock,
+        http: reqwest::Client,
+    ) -> Result<Organization> {
+        let addresses = addresses.iter().find(|addresses| addresses.provider == PROVIDER);
+        let token_url = addresses.with_context(|| format!("{TITLE} has no addresses"))?.token_url.to_string();
         Ok(Organization { plugindata, clock, http, token_url, turn: Mutex::default() })
     }
 

@@ -151,6 +151,10 @@ impl Entrypoints {
         let parameters = request.parameters();
         let user = parameters.iter().find(|(name, _)| name == "user").map(|(_, value)| value.as_str());
         let member = self.member(user).await?;
+        if member.upstream.is_organizations() {
+            let page = format!("{SETUP_PATH}?user={}#patient", member.person);
+            return Ok(Response::text(303, "").with("Location", page));
+        }
         let url = self.oauth.begin(&member).await.map_err(|failure| Refusal::Failed(member.person, failure))?;
         Ok(Response::text(303, "").with("Location", url.as_str()))
     }

@@ -41,7 +41,7 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
     let mut providers = Vec::new();
     for upstream in UPSTREAMS {
         let client = application.client(upstream.provider);
-        let anywhere = !upstream.consent.public_redirects;
+        let anywhere = !upstream.consent.as_ref().is_some_and(|form| form.public_redirects);
         let address = if anywhere { oauth.redirect().to_owned() } else { redirect::accepted(&public_url) };
         providers.push(ProviderView {
             name: upstream.provider.into(),

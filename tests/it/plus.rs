@@ -4,6 +4,7 @@
 mod command;
 mod contract;
 mod paging;
+mod person;
 mod token;
 
 use std::net::TcpListener;

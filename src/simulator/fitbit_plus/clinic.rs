@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
 
+use super::plan;
 use super::refusal::Refusal;
 use super::resource::{self, Scene, identifier};
 use crate::clock::Clock;
@@ -44,11 +45,21 @@ pub struct Clinic {
     seed: u64,
     programme: Programme,
     clock: Clock,
+    /// When it was made.
+    since: DateTime<Utc>,
     /// What is on record, by type and identifier, made when first asked for.
-    records: Mutex<BTreeMap<&'static str, BTreeMap<String, Json>>>,
+    records: Mutex<BTreeMap<&'static str, Records>>,
     sessions: Mutex<Vec<Session>>,
     growing: AtomicBool,
     counter: AtomicU64,
+}
+
+/// Everything of one type.
+#[derive(Default)]
+struct Records {
+    by_id: BTreeMap<String, Json>,
+    /// So many rounds of later measurements are among them.
+    rounds: usize,
 }
 
 /// A token.
@@ -66,6 +77,7 @@ impl Clinic {
         Clinic {
             seed,
             programme,
+            since: clock.now(),
             clock,
             records: Mutex::default(),
             sessions: Mutex::default(),
@@ -122,13 +134,28 @@ impl Clinic {
     pub(super) fn add(&self, kind: &'static str, mut like: Json) {
         let id = identifier(self.seed, "added", self.count() as usize);
         like["id"] = id.as_str().into();
-        hold(&self.records).entry(kind).or_default().insert(id, like);
+        hold(&self.records).entry(kind).or_default().by_id.insert(id, like);
     }
 
-    /// Looks at everything of one type, made as of now if nobody has asked for it yet.
+    /// Changes a record, or enters a new one, which is null before.
+    pub fn change(&self, kind: &'static str, id: &str, change: impl FnOnce(&mut Json)) {
+        self.with(kind, |_| {});
+        let mut records = hold(&self.records);
+        change(records.entry(kind).or_default().by_id.entry(id.to_owned()).or_insert(Json::Null));
+    }
+
+    /// Looks at everything of one type, made if nobody has asked for it yet, and with what was measured since.
     pub(super) fn with<T>(&self, kind: &'static str, look: impl FnOnce(&BTreeMap<String, Json>) -> T) -> T {
-        let scene = Scene { seed: self.seed, programme: self.programme, now: self.clock.now() };
-        look(hold(&self.records).entry(kind).or_insert_with(|| resource::all(kind, &scene)))
+        let scene = Scene { seed: self.seed, programme: self.programme, now: self.since };
+        let mut records = hold(&self.records);
+        let made = || Records { by_id: resource::all(kind, &scene), rounds: 0 };
+        let Records { by_id, rounds } = records.entry(kind).or_insert_with(made);
+        let passed = ((self.clock.now() - self.since).num_hours() / plan::RESULTS_APART).max(0) as usize;
+        while *rounds < passed {
+            resource::later(kind, &scene, *rounds, by_id);
+            *rounds += 1;
+        }
+        look(by_id)
     }
 
     pub(super) fn issue(&self) -> Session {

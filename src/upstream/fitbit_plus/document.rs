@@ -42,6 +42,17 @@ impl Document {
     }
 }
 
+/// A document whose data is a list, also where it is one resource or none.
+pub fn listed(mut body: Json) -> Json {
+    if let Some(data) = body.get_mut("data").filter(|data| !data.is_array()) {
+        *data = match data.take() {
+            Json::Null => Json::Array(Vec::new()),
+            one => Json::Array(vec![one]),
+        };
+    }
+    body
+}
+
 /// Puts what was sent along where it is related, one step deep.
 fn resolve(rows: &mut [Json], included: Vec<Json>) {
     let name = |resource: &Json| Some((resource["type"].as_str()?.to_owned(), resource["id"].as_str()?.to_owned()));

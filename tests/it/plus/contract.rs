@@ -13,7 +13,7 @@ const ID: &str = "5b7ac3f9012e4d5f6a7b8c9d";
 const LINKED: [&str; 3] = ["page[number]", "page[cursor]", "page[after]"];
 
 fn vendor() -> Vec<Json> {
-    let file: Json = serde_json::from_str(include_str!("../../fixtures/fitbit_plus/operations.json")).unwrap();
+    let file: Json = serde_json::from_str(include_str!("../../fixtures/fitbit_plus_operations.json")).unwrap();
     file["operations"].as_array().unwrap().clone()
 }
 
