@@ -1,5 +1,6 @@
 //! The only room that knows everyone: builds the parts, starts them, and stops them in order.
 
+mod broker; // which broker, under which name
 mod commands; // what is asked over MQTT and by forms, and what comes of it
 mod destinations; // every destination, as one
 
@@ -14,19 +15,21 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use serde_json::json;
 
+pub use self::broker::brief;
+use self::broker::{homeassistant_settings, mqtt_settings, start_broker};
 use self::commands::Commands;
 pub use self::destinations::Destinations;
 use crate::backfill::Backfill;
 use crate::clock::Clock;
 use crate::command;
-use crate::config::{self, Action, Broker, Config, PersonAction, Sleep};
+use crate::config::{Action, Config, PersonAction, Sleep};
 use crate::fetch::{Fetcher, Refusal, Rules};
 use crate::household::Household;
 use crate::oauth::OAuth;
 use crate::plugindata::{Plugindata, RunLock};
+use crate::plus::Reader;
 use crate::reading::Person;
 use crate::schedule::{Change, Ran, Runner, Schedule};
-use crate::sink::mqtt::discovery::Form;
 use crate::sink::mqtt::{self, Mqtt};
 use crate::snapshot::{Sink, utc};
 use crate::store::{Store, Wish};
@@ -52,6 +55,8 @@ pub struct Parts {
     pub oauth: Arc<OAuth>,
     /// Their fetches.
     pub fetcher: Arc<Fetcher>,
+    /// What an organization has.
+    pub reader: Reader,
 }
 
 impl Parts {
@@ -66,8 +71,10 @@ impl Parts {
         let oauth = Arc::new(oauth);
         let Sleep { night_starts, score } = config.sleep;
         let rules = Rules { history: config.history.clone(), night_starts, sleep_score: score };
+        let clock = household.clock.clone();
+        let reader = Reader::with(config, Arc::clone(oauth.organization()), http.clone(), clock)?;
         let fetcher = Fetcher::new(Arc::clone(&household), Arc::clone(&oauth), http, rules, sinks);
-        Ok(Parts { household, oauth, fetcher: Arc::new(fetcher) })
+        Ok(Parts { household, oauth, fetcher: Arc::new(fetcher), reader })
     }
 
     /// Their past.
@@ -174,6 +181,7 @@ async fn entrypoints(
         household: Arc::clone(&bridge.parts.household),
         oauth: Arc::clone(&bridge.parts.oauth),
         fetcher: Arc::clone(&bridge.parts.fetcher),
+        reader: bridge.parts.reader.clone(),
         access,
         changed: Box::new(move |change| {
             let _ = changes.send(change);
@@ -338,62 +346,4 @@ impl Runner for Bridge {
         self.backfill.wake();
         ran
     }
-}
-
-/// The broker and our name there.
-async fn mqtt_settings(config: &config::Mqtt, store: &Store) -> Result<mqtt::Settings> {
-    let id = match &config.client_id {
-        Some(id) => id.clone(),
-        None => store.setting("mqtt_client_id", || format!("fitbit2mqtt-{:08x}", rand::random::<u32>())).await?,
-    };
-    let url = match &config.broker {
-        Broker::Embedded { listen } => format!("mqtt://{listen}"),
-        Broker::Remote { url, .. } => url.clone(),
-    };
-    Ok(mqtt::Settings {
-        username: config.username.clone(),
-        password: config.password.clone(),
-        ca_file: config.ca_file.clone(),
-        client_cert_file: config.client_certificate.as_ref().map(|files| files.certificate_file.clone()),
-        client_key_file: config.client_certificate.as_ref().map(|files| files.key_file.clone()),
-        protocol: match config.protocol {
-            config::Protocol::V3 => mqtt::Protocol::V311,
-            config::Protocol::V5 => mqtt::Protocol::V5,
-        },
-        topic: config.topic.clone(),
-        bridge_topic: config.bridge_topic.clone(),
-        retain: config.retain,
-        ..mqtt::Settings::new(url, id)
-    })
-}
-
-/// What Home Assistant is told, and where.
-fn homeassistant_settings(config: &Config, page: String) -> Option<mqtt::HomeAssistant> {
-    let commands = config.mqtt.commands;
-    let config = &config.homeassistant;
-    let form = match config.discovery? {
-        config::Discovery::Device => Form::Device,
-        config::Discovery::Component => Form::Component,
-    };
-    let (prefix, status_topic) = (config.prefix.clone(), config.status_topic.clone());
-    Some(mqtt::HomeAssistant { form, prefix, status_topic, page, commands })
-}
-
-/// A short-lived client beside a running bridge.
-pub async fn brief(config: &config::Mqtt, store: &Store) -> Result<Mqtt> {
-    Mqtt::brief(mqtt_settings(config, store).await?, store.clone()).await
-}
-
-/// The embedded broker, where that is what the configuration says.
-fn start_broker(config: &config::Mqtt) -> Result<()> {
-    let Broker::Embedded { listen } = config.broker else { return Ok(()) };
-    #[cfg(feature = "embedded")]
-    {
-        let credentials = config.username.clone().zip(config.password.clone());
-        let address = crate::broker::start(listen, credentials)?;
-        log::info!("the embedded broker listens on {address}");
-        Ok(())
-    }
-    #[cfg(not(feature = "embedded"))]
-    anyhow::bail!("mqtt.url says embedded://{listen}, but this program was built without the feature `embedded`")
 }

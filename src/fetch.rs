@@ -19,6 +19,7 @@ pub use outcome::{Outcome, Refusal};
 pub use past::{Next, Step, Tried};
 
 use self::asking::{Answer, patience, useless_to_ask_on};
+use self::told::merged;
 use self::trouble::Troubles;
 use crate::config::History;
 use crate::household::{Household, Member};
@@ -287,7 +288,9 @@ impl Fetcher {
             let ask = Ask { endpoint, path, body, start, end, detail: None, follow: false, whole: true, methods };
             let answer = self.ask(&member, ask, Lane::Live, patience(&answers)).await?;
             let context = self.context(&member, &answer.ask, None);
-            if let Some(Ok(decoded)) = answer.pages.first().map(|page| decode(endpoint, page, &context)) {
+            if !answer.pages.is_empty()
+                && let Ok(decoded) = decode(endpoint, &merged(&answer.pages), &context)
+            {
                 let nothing = Profile { zone: None, name: None, since: None };
                 read = decoded.profile.or(read).or(Some(nothing));
             }

@@ -215,7 +215,7 @@ fn covered(answer: &Answer, known: &Known, unfinished: bool, provider: &'static 
 }
 
 /// The pages of one list as one: what belongs together may stand on two of them.
-fn merged(pages: &[Json]) -> Cow<'_, Json> {
+pub(super) fn merged(pages: &[Json]) -> Cow<'_, Json> {
     let [first, rest @ ..] = pages else { return Cow::Owned(Json::Null) };
     if rest.is_empty() {
         return Cow::Borrowed(first);

@@ -12,6 +12,7 @@ use super::access::Access;
 use super::form::Form;
 use super::history;
 use super::page::{self, SETUP_PATH, STYLE_PATH};
+use super::patient::{Found, Search};
 use super::server::{Handler, Request, Response};
 use super::setup;
 use super::trouble::{self, Trouble};
@@ -21,6 +22,7 @@ use crate::household::{Household, Member};
 use crate::manifest::{Manifest, Verb};
 use crate::oauth::OAuth;
 use crate::plan::{BadRequest, Wanted};
+use crate::plus::Reader;
 use crate::reading::Person;
 use crate::schedule::Change;
 
@@ -32,6 +34,8 @@ pub struct Entrypoints {
     pub oauth: Arc<OAuth>,
     /// Their fetches.
     pub fetcher: Arc<Fetcher>,
+    /// What an organization has.
+    pub reader: Reader,
     /// Who may ask.
     pub access: Access,
     /// Called when people came, went or consented.
@@ -192,9 +196,16 @@ impl Entrypoints {
             done: parameter("done"),
             form_token: self.access.form_token(self.now()),
             unready: (self.unready)(),
+            found: self.found(request, &parameters).await,
         };
         let view = setup::view(&self.household, &self.oauth, shown).await?;
         Ok(page::answer(200, page::setup(&view)))
+    }
+
+    /// The patients who are looked for, if anyone is: of one's own will, for that asks the upstream.
+    async fn found(&self, request: &Request, parameters: &[(String, String)]) -> Option<Found> {
+        let search = Search::read(parameters).filter(|_| !self.access.is_cross_site(request))?;
+        Some(search.run(&self.reader).await)
     }
 
     async fn post(&self, request: &Request, of_person: bool) -> Result<Response, Trouble> {

@@ -188,7 +188,7 @@ fn result_at(scene: &Scene, number: usize, patient: usize, nth: usize, at: DateT
 pub(super) fn metric(scene: &Scene, number: usize) -> Json {
     let (patient, nth) = scene.owner(number);
     if is_laboratory(nth) {
-        let (metric, unit, code, usual) = LABORATORY[nth % LABORATORY.len()];
+        let (metric, unit, code, usual) = LABORATORY[nth / 4 % LABORATORY.len()];
         let value = rounded(usual * (1.0 + 0.05 * scene.chance("metric", number).wobble()), 1);
         let at = scene.ago(24 * nth as i64 + 5);
         return health_metric(scene, number, patient, (metric, unit, code), json!({"value": value}), at);

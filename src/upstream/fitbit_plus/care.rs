@@ -36,7 +36,9 @@ pub fn care(body: &Json, context: &Context) -> Result<Decoded, Failure> {
     }
     for (kind, metric) in documents.newest_metrics() {
         let attributes = &metric["attributes"];
-        let value = if attributes["value"].is_null() { attributes } else { &attributes["value"] };
+        // The two halves of a blood pressure stand beside one another.
+        let halves = kind == "blood_pressure" && attributes["value"].is_null();
+        let value = if halves { attributes } else { &attributes["value"] };
         told.measured(kind, metric, value, text(&attributes["unit"]));
     }
     Ok(told.decoded)

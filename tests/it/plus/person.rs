@@ -32,7 +32,7 @@ async fn clinic(programme: Programme, patients: [usize; 2]) -> World {
 }
 
 fn time(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Enters a result of a patient, as of an action or a health metric of theirs.
@@ -249,7 +249,8 @@ async fn the_next_appointment_passes_and_can_be_called_off() {
     world.start().await;
     world.fetched().await;
     let told = metrics(&world, "anna").await["next-appointment"].clone();
-    assert_eq!(told["value"], "2026-11-20T13:00:00-05:00".replace("13:00:00", &told["value"].as_str().unwrap()[11..19]));
+    let there = (now + TimeDelta::hours(3)).with_timezone(&chrono_tz::America::New_York);
+    assert_eq!(told["value"], there.to_rfc3339_opts(SecondsFormat::Secs, false));
     assert_eq!(told["type"], "office-visit");
     assert!(!told.to_string().contains("Adler"), "{told}");
 
@@ -343,4 +344,66 @@ async fn no_name_address_or_note_reaches_a_topic_or_a_file() {
         let found: Vec<&String> = told.iter().filter(|(_, text)| text.contains(word)).map(|(place, _)| place).collect();
         assert!(found.is_empty(), "{word:?} stands in {found:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patient_is_chosen_on_the_page_by_name_or_identifier() {
+    let mut world = clinic(Programme { patients: 120, ..Programme::default() }, [0, 1]).await;
+    let new = person("carl");
+    world.start().await;
+    world.fetched().await;
+    assert_eq!(world.post("/plugin/fitbit/userSettings", &[("user", "carl")]).await.status, 200);
+    assert_eq!(world.fetch("carl", "").await.status, 403);
+    let sent = world.get("/plugin/fitbit/auth1?user=carl").await;
+    assert_eq!((sent.status, sent.header("location")), (303, "/plugin/fitbit/page/setup.html?user=carl#patient"));
+
+    // The page by itself asks nobody.
+    world.cloud.forget_requests();
+    let page = world.get("/plugin/fitbit/page/setup.html?user=carl").await.body;
+    assert!(page.contains("Choose the patient") && page.contains("id=\"patient\""), "{page}");
+    assert_eq!(world.cloud.requests().len(), 0);
+    let options = |page: &str| -> Vec<String> {
+        let select = page.split("name=\"patient\" required>").nth(1).unwrap_or_default().split("</select>").next().unwrap();
+        select.split("<option value=\"").skip(1).map(|option| option.split('"').next().unwrap().to_owned()).collect()
+    };
+    let look = async |query: &str| world.get(&format!("/plugin/fitbit/page/setup.html?user=carl&{query}")).await.body;
+    let patient = world.cloud.clinic().patient(12);
+    let found = look("name=&system=MyEHR&value=100012").await;
+    assert_eq!(options(&found), [patient.clone()]);
+    let found = look("name=ADA&system=&value=").await;
+    // Every eleventh is called so, and every tenth is archived.
+    assert_eq!(options(&found).len(), 10, "{found}");
+    assert!(found.contains("Ada Adler, born "), "{found}");
+    let found = look("name=").await;
+    assert!(options(&found).len() == 50 && found.contains("There are more"), "{found}");
+    assert!(look("name=nobody").await.contains("No patient was found"));
+    let found = look("system=MyEHR").await;
+    assert!(found.contains("identifier.system and identifier.value go together"), "{found}");
+    // Another site cannot make the bridge ask.
+    world.cloud.forget_requests();
+    let request = world.http.get(format!("{}/plugin/fitbit/page/setup.html?user=carl&name=ada", world.url()));
+    assert_eq!(world.send(request.header("Sec-Fetch-Site", "cross-site")).await.status, 200);
+    assert_eq!(world.cloud.requests().len(), 0);
+
+    for wrong in ["a b", "../x", &"x".repeat(65)] {
+        let refused = world.post("/plugin/fitbit/userSettings", &[("user", "carl"), ("patient", wrong)]).await;
+        assert_eq!(refused.status, 400, "{wrong}: {}", refused.body);
+    }
+    assert_eq!(world.post("/plugin/fitbit/userSettings", &[("user", "carl"), ("patient", &patient)]).await.status, 200);
+    // Chosen is connected, and fetched at once.
+    world.await_topic("sensors/fitbit/carl/adherence-due", |due| due == "20").await;
+    let file = fs::read_to_string(world.person_file("carl")).unwrap();
+    assert!(file.contains(&format!("patient = \"{patient}\"")) && file.contains("account = \""), "{file}");
+    assert!(!file.contains("[token]"), "{file}");
+    let account = file.split("account = \"").nth(1).unwrap()[..8].to_owned();
+    world
+        .until("Home Assistant has the patient", async |world| {
+            world.announced().await.keys().any(|topic| topic.contains(&account))
+        })
+        .await;
+
+    assert_eq!(world.post("/plugin/fitbit/userSettings", &[("user", "carl"), ("delete", "true")]).await.status, 200);
+    assert_eq!(world.plugindata().person(&new).unwrap().unwrap().patient, None);
+    world.await_topic("fitbit2mqtt/user/carl/auth", |auth| auth.contains("awaiting-consent")).await;
+    world.stop().await;
 }
