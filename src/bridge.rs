@@ -22,10 +22,12 @@ pub use self::destinations::Destinations;
 use crate::backfill::Backfill;
 use crate::clock::Clock;
 use crate::command;
-use crate::config::{Action, Config, PersonAction, Sleep};
+use crate::config::{Action, Config, DueAction, Sleep, Whom};
 use crate::fetch::{Fetcher, Refusal, Rules};
+use crate::group::Groups;
 use crate::household::Household;
 use crate::oauth::OAuth;
+use crate::plan::Wanted;
 use crate::plugindata::{Plugindata, RunLock};
 use crate::plus::Reader;
 use crate::reading::Person;
@@ -57,6 +59,8 @@ pub struct Parts {
     pub fetcher: Arc<Fetcher>,
     /// What an organization has.
     pub reader: Reader,
+    /// Its groups.
+    pub groups: Arc<Groups>,
 }
 
 impl Parts {
@@ -74,7 +78,10 @@ impl Parts {
         let clock = household.clock.clone();
         let reader = Reader::with(config, Arc::clone(oauth.organization()), http.clone(), clock)?;
         let fetcher = Fetcher::new(Arc::clone(&household), Arc::clone(&oauth), http, rules, sinks);
-        Ok(Parts { household, oauth, fetcher: Arc::new(fetcher), reader })
+        let fetcher = Arc::new(fetcher);
+        let side_by_side = config.history.parallel;
+        let groups = Groups::new(Arc::clone(&household), Arc::clone(&fetcher), reader.clone(), side_by_side);
+        Ok(Parts { household, oauth, fetcher, reader, groups: Arc::new(groups) })
     }
 
     /// Their past.
@@ -182,6 +189,7 @@ async fn entrypoints(
         oauth: Arc::clone(&bridge.parts.oauth),
         fetcher: Arc::clone(&bridge.parts.fetcher),
         reader: bridge.parts.reader.clone(),
+        groups: Arc::clone(&bridge.parts.groups),
         access,
         changed: Box::new(move |change| {
             let _ = changes.send(change);
@@ -262,9 +270,9 @@ impl Bridge {
         let next: Vec<_> = household
             .next_actions()
             .into_iter()
-            .flat_map(|(person, actions)| actions.into_iter().map(move |action| (person.clone(), action)))
-            .map(|(person, action)| {
-                json!({"user": person, "representing": action.representing, "next": action.next.map(utc)})
+            .flat_map(|(whom, actions)| actions.into_iter().map(move |action| (whom.parameter(), action)))
+            .map(|((kind, name), action)| {
+                json!({kind: name, "representing": action.representing, "next": action.next.map(utc)})
             })
             .collect();
         let info = json!({
@@ -302,28 +310,39 @@ impl Bridge {
             .next_actions()
             .into_iter()
             .find(|(_, actions)| actions.iter().any(|action| late(action.next)))
-            .map(|(person, _)| format!("the action of {person} is overdue"))
+            .map(|(whom, _)| format!("the action of {whom} is overdue"))
     }
 }
 
 #[async_trait]
 impl Runner for Bridge {
-    async fn run(&self, action: &PersonAction) -> Ran {
+    async fn run(&self, action: &DueAction) -> Ran {
         self.notice_removals().await;
-        let person = &action.person;
+        let mut parameters = action.parameters.clone();
+        parameters.push(action.whom.parameter());
+        let ran = match read_fetch(&parameters) {
+            Ok((Whom::Person(person), wanted)) => self.run_for(&person, action, &wanted).await,
+            Ok((Whom::Group(group), wanted)) => {
+                let fetched = |person: &Person| self.backfill.fetched(person);
+                self.parts.groups.fetch(&group, &wanted, true, &fetched).await.map_or_else(|refusal| failed(action, &refusal), |_| Ran::Through)
+            }
+            Err(bad) => failed(action, &Refusal::Bad(bad)),
+        };
+        self.publish_info().await;
+        self.backfill.wake();
+        ran
+    }
+}
+
+impl Bridge {
+    async fn run_for(&self, person: &Person, action: &DueAction, wanted: &Wanted) -> Ran {
         match self.store.wished(person, Wish::Paused).await {
             Ok(None) => {}
             Ok(Some(_)) => return Ran::Through,
             Err(error) => log::error!("{person}: {error:#}"),
         }
-        let mut parameters = action.parameters.clone();
-        parameters.push(("user".into(), person.to_string()));
-        let outcome = match read_fetch(&parameters) {
-            Ok((person, wanted)) => self.parts.fetcher.fetch(&person, &wanted).await.map(drop),
-            Err(bad) => Err(Refusal::Bad(bad)),
-        };
-        let ran = match outcome {
-            Ok(()) => {
+        match self.parts.fetcher.fetch(person, wanted).await {
+            Ok(_) => {
                 self.backfill.fetched(person);
                 Ran::Through
             }
@@ -336,14 +355,15 @@ impl Runner for Bridge {
                 log::info!("{person} is gone; what was published is cleared");
                 Ran::Gone
             }
-            Err(Refusal::Stopping) => Ran::Interrupted,
-            Err(refusal) => {
-                log::warn!("the action {} failed: {refusal}", action.url);
-                Ran::Through
-            }
-        };
-        self.publish_info().await;
-        self.backfill.wake();
-        ran
+            Err(refusal) => failed(action, &refusal),
+        }
     }
+}
+
+fn failed(action: &DueAction, refusal: &Refusal) -> Ran {
+    if let Refusal::Stopping = refusal {
+        return Ran::Interrupted;
+    }
+    log::warn!("the action {} failed: {refusal}", action.url);
+    Ran::Through
 }

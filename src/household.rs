@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
-use crate::config::PersonAction;
+use crate::config::{DueAction, Whom};
 use crate::event;
 use crate::metric::{KEPT, System};
 use crate::plan::{Intraday, Keywords, parse_detail};
@@ -37,12 +37,12 @@ pub struct Household {
     pub clock: Clock,
     quota: Quota,
     page: String,
-    next_actions: Mutex<BTreeMap<Person, Actions>>,
+    next_actions: Mutex<BTreeMap<Whom, Actions>>,
     /// The people's files as they were when they could last be read.
     last_known: Mutex<BTreeMap<Person, PersonFile>>,
 }
 
-/// A person's interval actions, by what they call.
+/// The interval actions of somebody, by what they call.
 type Actions = BTreeMap<String, NextAction>;
 
 /// One person, as far as a fetch has to know them.
@@ -134,6 +134,26 @@ impl Household {
         Ok(Member { person: person.clone(), file, upstream, system, zone, since, profile_due, today })
     }
 
+    /// Who agreed to be published with their group, and which patient each of them is. Whose file cannot be read, that is
+    /// told in the log. It blocks.
+    pub fn agreed(&self) -> Result<Vec<(Person, String)>> {
+        let usual = self.plugindata.application()?.provider;
+        let mut agreed = Vec::new();
+        for person in self.plugindata.people()? {
+            let file = match self.plugindata.person(&person) {
+                Ok(file) => file.filter(|file| file.publish),
+                Err(error) => {
+                    log::warn!("{person} is left out of their group: {error:#}");
+                    None
+                }
+            };
+            let Some(file) = file else { continue };
+            let upstream = chosen_upstream(file.provider.as_deref().or(usual.as_deref()))?;
+            agreed.extend(file.patient.filter(|_| upstream.is_organizations()).map(|patient| (person, patient)));
+        }
+        Ok(agreed)
+    }
+
     /// The upstream of a person: their own choice, else the household's, else the first there is.
     pub fn upstream(&self, file: &PersonFile) -> Result<&'static Upstream> {
         match &file.provider {
@@ -142,31 +162,31 @@ impl Household {
         }
     }
 
-    /// Notes when one of a person's actions runs next, here and, for other processes, in the store.
-    pub async fn announce(&self, action: &PersonAction, next: DateTime<Utc>) -> Result<()> {
+    /// Notes when an action runs next, here and, for other processes, in the store.
+    pub async fn announce(&self, action: &DueAction, next: DateTime<Utc>) -> Result<()> {
         let announced = NextAction { representing: action.representing.clone(), next: Some(next) };
-        self.store.announce_action(&action.person, &action.url, &announced).await?;
+        self.store.announce_action(&action.whom, &action.url, &announced).await?;
         let mut actions = hold(&self.next_actions);
-        actions.entry(action.person.clone()).or_default().insert(action.url.clone(), announced);
+        actions.entry(action.whom.clone()).or_default().insert(action.url.clone(), announced);
         Ok(())
     }
 
     /// An action runs no more.
-    pub async fn withdraw(&self, action: &PersonAction) -> Result<()> {
-        hold(&self.next_actions).retain(|person, theirs| {
-            if *person == action.person {
+    pub async fn withdraw(&self, action: &DueAction) -> Result<()> {
+        hold(&self.next_actions).retain(|whom, theirs| {
+            if *whom == action.whom {
                 theirs.remove(&action.url);
             }
             !theirs.is_empty()
         });
-        self.store.withdraw_action(&action.person, &action.url).await
+        self.store.withdraw_action(&action.whom, &action.url).await
     }
 
     /// When everyone's actions run next.
-    pub fn next_actions(&self) -> BTreeMap<Person, Vec<NextAction>> {
+    pub fn next_actions(&self) -> BTreeMap<Whom, Vec<NextAction>> {
         hold(&self.next_actions)
             .iter()
-            .map(|(person, theirs)| (person.clone(), theirs.values().cloned().collect()))
+            .map(|(whom, theirs)| (whom.clone(), theirs.values().cloned().collect()))
             .collect()
     }
 
@@ -237,7 +257,7 @@ impl Household {
 
     /// The person's interval actions: those that run here, else those that another process runs.
     async fn actions(&self, person: &Person) -> Result<Vec<NextAction>> {
-        match self.next_actions().remove(person) {
+        match self.next_actions().remove(&Whom::Person(person.clone())) {
             Some(actions) => Ok(actions),
             None => self.store.announced_actions(person).await,
         }

@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail};
 use chrono::NaiveTime;
 use secrecy::{ExposeSecret, SecretString};
 
-pub use self::action::{Action, PersonAction, expand};
+pub use self::action::{Action, DueAction, Whom, expand};
 pub use self::address::{Address, Broker};
 pub use self::history::History;
 pub use self::homeassistant::{Discovery, HomeAssistant};

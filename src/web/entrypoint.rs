@@ -17,7 +17,9 @@ use super::server::{Handler, Request, Response};
 use super::setup;
 use super::trouble::{self, Trouble};
 use crate::command::{self, Command};
+use crate::config::Whom;
 use crate::fetch::{Fetcher, Refusal};
+use crate::group::Groups;
 use crate::household::{Household, Member};
 use crate::manifest::{Manifest, Verb};
 use crate::oauth::OAuth;
@@ -36,6 +38,8 @@ pub struct Entrypoints {
     pub fetcher: Arc<Fetcher>,
     /// What an organization has.
     pub reader: Reader,
+    /// Its groups.
+    pub groups: Arc<Groups>,
     /// Who may ask.
     pub access: Access,
     /// Called when people came, went or consented.
@@ -134,11 +138,18 @@ impl Entrypoints {
         if self.access.is_cross_site(request) {
             return Err(Trouble::new(403, "another site asked for this", "open the address yourself"));
         }
-        let (person, wanted) = read_fetch(&request.parameters())?;
+        let (whom, wanted) = read_fetch(&request.parameters())?;
+        let person = match whom {
+            Whom::Person(person) => person,
+            Whom::Group(group) => {
+                let file = self.groups.fetch(&group, &wanted, false, &|_| {}).await?;
+                return Ok(Response::file("application/json; charset=utf-8", Arc::new(file)));
+            }
+        };
         let fetched = self.fetcher.fetch(&person, &wanted).await;
         // A folder made or removed by hand is noticed at the first request for the person.
         let gone = matches!(fetched, Err(Refusal::UnknownPerson(_)));
-        if gone == self.household.next_actions().contains_key(&person) {
+        if gone == self.household.next_actions().contains_key(&Whom::Person(person.clone())) {
             (self.changed)(Change::People);
         }
         if let Err(refusal @ (Refusal::Failed(..) | Refusal::Setting(..) | Refusal::Internal(_))) = &fetched {
@@ -265,14 +276,21 @@ impl Entrypoints {
     }
 }
 
-/// The parameters of a fetch: `user`, and what [`command::read_fetch`] takes.
-pub fn read_fetch(parameters: &[(String, String)]) -> Result<(Person, Wanted), BadRequest> {
-    let (users, others): (Vec<_>, Vec<_>) = parameters.iter().cloned().partition(|(name, _)| name == "user");
-    if users.len() > 1 {
-        return Err(BadRequest("user is given twice".into()));
-    }
+/// The parameters of a fetch: `user` or `group`, and what [`command::read_fetch`] takes.
+pub fn read_fetch(parameters: &[(String, String)]) -> Result<(Whom, Wanted), BadRequest> {
+    let names = ["user", "group"];
+    let (named, others): (Vec<_>, Vec<_>) =
+        parameters.iter().cloned().partition(|(name, _)| names.contains(&name.as_str()));
     let wanted = command::read_fetch(&others)?;
-    Ok((person(users.first().map(|(_, name)| name.as_str()))?, wanted))
+    let whom = match named.as_slice() {
+        [(name, id)] if name == "group" => Whom::group(id).ok_or_else(|| {
+            BadRequest(format!("group: {id:?} is no identifier of a group: those are letters and digits"))
+        })?,
+        [(first, _), (second, _), ..] if first == second => return Err(BadRequest(format!("{first} is given twice"))),
+        [_, _, ..] => return Err(BadRequest("user and group exclude each other: give one of them".into())),
+        named => Whom::Person(person(named.first().map(|(_, name)| name.as_str()))?),
+    };
+    Ok((whom, wanted))
 }
 
 /// A person's name as a parameter.

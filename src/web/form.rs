@@ -115,13 +115,12 @@ impl Form {
             return Err(Refusal::UnknownPerson(person).into());
         }
         let settings = self.settings(bridge, known.as_ref())?;
-        let before = known.as_ref().and_then(|member| member.file.patient.clone());
         self.save_settings(bridge, &person, settings).await?;
         if known.is_none() {
             household.store.note_removed(&person).await?;
             log::info!("{person}: created");
         }
-        self.choose_patient(bridge, &person, before).await?;
+        self.choose_patient(bridge, &person).await?;
         let mut done = Ok(());
         if let Some(member) = known.filter(|_| delete.is_some()) {
             if let Err(failure) = bridge.oauth.disconnect(&member).await {
@@ -139,9 +138,8 @@ impl Form {
     }
 
     /// Where nobody logs in, a patient who is chosen is connected.
-    async fn choose_patient(&self, bridge: &Entrypoints, person: &Person, before: Option<String>) -> Result<(), Trouble> {
-        let chosen = self.get("patient").filter(|patient| !patient.is_empty() && before.as_deref() != Some(*patient));
-        let Some(patient) = chosen else { return Ok(()) };
+    async fn choose_patient(&self, bridge: &Entrypoints, person: &Person) -> Result<(), Trouble> {
+        let Some(patient) = self.get("patient").filter(|patient| !patient.is_empty()) else { return Ok(()) };
         if bridge.household.member(person).await?.is_some_and(|member| member.upstream.is_organizations()) {
             bridge.oauth.choose(person, patient).await?;
             bridge.connected(person);

@@ -3,6 +3,7 @@
 
 mod command;
 mod contract;
+mod group;
 mod paging;
 mod person;
 mod token;

@@ -19,7 +19,7 @@ const ROOMS: &[&[&str]] = &[
     &["simulator", "broker"],
     &["web"],
     &["history"],
-    &["schedule", "backfill", "sink"],
+    &["schedule", "backfill", "group", "sink"],
     &["fetch", "plus", "import"],
     &["oauth"],
     &["household"],

@@ -166,8 +166,9 @@ fn collection(
         return Err(Refusal::parameter("filter[identifier][system]", "System and value are required together"));
     }
     let page = page::read(parameters, list.page.0)?;
-    // The groups of patients are looked up first, for one type of record is held at a time.
-    let groups: HashMap<String, Vec<String>> = match filters.iter().any(|filter| matches!(filter, Filter::Groups(_))) {
+    // The groups of patients are looked up first, for one type of record is held at a time. They say their own.
+    let by_groups = kind.name != "patient" && filters.iter().any(|filter| matches!(filter, Filter::Groups(_)));
+    let groups: HashMap<String, Vec<String>> = match by_groups {
         false => HashMap::new(),
         true => clinic.with("patient", |patients| {
             patients.iter().map(|(id, patient)| (id.clone(), related(patient, "groups"))).collect()
