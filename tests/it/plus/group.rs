@@ -167,10 +167,10 @@ async fn one_patients_trouble_is_nobody_elses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_of_ten_thousand_passes_through_little_memory() {
     const PATIENTS: usize = 10_000;
-    const AGREED: usize = 40;
+    const AGREED: usize = 20;
     let programme = Programme { patients: PATIENTS, groups: 1, each: 1, ..Programme::default() };
     let mut world = organization(programme, Clock::paced(Utc::now(), 1.0)).await;
-    (0..AGREED).for_each(|number| add(&world, number * 250 + 1, true));
+    (0..AGREED).for_each(|number| add(&world, number * 500 + 1, true));
     let group = world.cloud.clinic().group(0);
     // Nobody is fetched before it is measured.
     world.more = "[[action]]\nurl = \"/plugin/fitbit?group=0000\"\ninterval = 2592000\nrepresenting = \"sensors/fitbit\"\n".into();
