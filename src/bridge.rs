@@ -324,7 +324,11 @@ impl Runner for Bridge {
             Ok((Whom::Person(person), wanted)) => self.run_for(&person, action, &wanted).await,
             Ok((Whom::Group(group), wanted)) => {
                 let fetched = |person: &Person| self.backfill.fetched(person);
-                self.parts.groups.fetch(&group, &wanted, true, &fetched).await.map_or_else(|refusal| failed(action, &refusal), |_| Ran::Through)
+                self.parts
+                    .groups
+                    .fetch(&group, &wanted, true, &fetched)
+                    .await
+                    .map_or_else(|refusal| failed(action, &refusal), |_| Ran::Through)
             }
             Err(bad) => failed(action, &Refusal::Bad(bad)),
         };

@@ -140,12 +140,7 @@ impl Action {
 /// Who runs what. `{user}` stands for every person, as if each were named; whoever is named in an action runs only
 /// those that name them, and all others `template`. Nothing runs for a name that is not among `people`. Those `in_groups`
 /// are fetched with their group, and run by themselves only what names them.
-pub fn expand(
-    actions: &[Action],
-    template: &Action,
-    people: &[Person],
-    in_groups: &HashSet<Person>,
-) -> Vec<DueAction> {
+pub fn expand(actions: &[Action], template: &Action, people: &[Person], in_groups: &HashSet<Person>) -> Vec<DueAction> {
     let theirs = |person: &Person| -> Vec<DueAction> {
         let whom = Whom::Person(person.clone());
         let alone = !in_groups.contains(person);
@@ -262,7 +257,8 @@ mod tests {
     fn who_is_fetched_with_a_group_runs_only_what_names_them() {
         let people: Vec<Person> = ["anna", "bob", "carl"].iter().map(|name| name.parse().unwrap()).collect();
         let in_groups: HashSet<Person> = people[..2].iter().cloned().collect();
-        let group = Action::new(Duration::from_secs(60), "/plugin/fitbit?group=5b7a&force=true", "sensors/fitbit").unwrap();
+        let group =
+            Action::new(Duration::from_secs(60), "/plugin/fitbit?group=5b7a&force=true", "sensors/fitbit").unwrap();
         let actions = [group, action(70, "/plugin/fitbit?user={user}"), action(80, "/plugin/fitbit?user=bob")];
         let all = expand(&actions, &action(900, "/plugin/fitbit?user={user}"), &people, &in_groups);
         let runs: Vec<_> = all.iter().map(|run| (run.whom.to_string(), run.interval.as_secs())).collect();

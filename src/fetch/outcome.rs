@@ -106,7 +106,8 @@ impl Refusal {
             Refusal::Group(group, why) => (
                 502,
                 format!("the patients of group {group} cannot be listed: {why}"),
-                "correct the group or the credentials (`fitbit2mqtt plus group` lists the groups), or ask again later".into(),
+                "correct the group or the credentials (`fitbit2mqtt plus group` lists the groups), or ask again later"
+                    .into(),
             ),
             Refusal::Internal(error) => (500, format!("{error:#}"), OUR_FILES.into()),
         }

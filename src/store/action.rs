@@ -21,7 +21,12 @@ impl Store {
     }
 
     /// Notes when somebody's action last began; `None`: never.
-    pub async fn note_action(&self, whom: &(impl ToString + Sync), url: &str, ran: Option<DateTime<Utc>>) -> Result<()> {
+    pub async fn note_action(
+        &self,
+        whom: &(impl ToString + Sync),
+        url: &str,
+        ran: Option<DateTime<Utc>>,
+    ) -> Result<()> {
         sqlx::query(
             "INSERT INTO action (person, url, ran) VALUES ($1, $2, $3)
              ON CONFLICT (person, url) DO UPDATE SET ran = excluded.ran",

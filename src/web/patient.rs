@@ -39,7 +39,8 @@ pub struct Found {
 impl Search {
     /// The search among the parameters of an address; `None`: nobody is looked for.
     pub fn read(parameters: &[(String, String)]) -> Option<Search> {
-        let given = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.trim().to_owned());
+        let given =
+            |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.trim().to_owned());
         let (name, system, value) = (given("name"), given("system"), given("value"));
         if [&name, &system, &value].iter().all(|given| given.is_none()) {
             return None;
@@ -113,9 +114,9 @@ fn title(patient: &Json) -> String {
     let attributes = &patient["attributes"];
     let born = attributes["birth_date"].as_str().map(|date| format!("born {date}"));
     let identifiers = attributes["identifiers"].as_array().map_or(&[][..], Vec::as_slice);
-    let identifiers = identifiers.iter().filter_map(|identifier| {
-        Some(format!("{} {}", identifier["system"].as_str()?, identifier["value"].as_str()?))
-    });
+    let identifiers = identifiers
+        .iter()
+        .filter_map(|identifier| Some(format!("{} {}", identifier["system"].as_str()?, identifier["value"].as_str()?)));
     let parts: Vec<String> = [name(patient)].into_iter().chain(born).chain(identifiers).collect();
     parts.join(", ")
 }

@@ -80,7 +80,8 @@ pub fn lacking(pages: &[Json]) -> Vec<String> {
     for result in documents.results() {
         let needs = kind(result).filter(|kind| !Known::find(kind).is_some_and(Known::is_bare));
         let at = text(&result["attributes"]["occurred_at"]).unwrap_or_default();
-        if let Some(metric) = needs.filter(|kind| documents.unit_of(result, kind).is_none()).and(related(result, "metric"))
+        if let Some(metric) =
+            needs.filter(|kind| documents.unit_of(result, kind).is_none()).and(related(result, "metric"))
             && documents.find("patient_health_metric", metric).is_none()
             && is_identifier(metric)
         {

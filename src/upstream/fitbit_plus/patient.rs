@@ -21,17 +21,19 @@ const FEW: usize = 3;
 /// Results are asked by the day on which they were entered or changed, with a day to spare on both sides: what is told
 /// twice changes nothing. Whatever can be read of it needs the plan, too, which is asked with it.
 pub static ENDPOINTS: &[Endpoint] = &[
-    following(row(
-        "result",
-        "/result?filter%5Bpatient%5D={patient}\
+    following(
+        row(
+            "result",
+            "/result?filter%5Bpatient%5D={patient}\
          &filter%5Bupdated_at%5D={before}T00:00:00Z..{after}T12:00:00Z&page%5Blimit%5D=50",
-        SCOPE,
-        Span::Range(90),
-        1,
-        Some(Group::Plus),
-        Decode::Own { gives: RESULTS, decode: care },
-    )
-    .account()),
+            SCOPE,
+            Span::Range(90),
+            1,
+            Some(Group::Plus),
+            Decode::Own { gives: RESULTS, decode: care },
+        )
+        .account(),
+    ),
     // Values that were entered without a result, from laboratories mostly. The list takes no time and no order.
     following(row(
         "patient_health_metric",
@@ -42,16 +44,18 @@ pub static ENDPOINTS: &[Endpoint] = &[
         Some(Group::Plus),
         Decode::Own { gives: RESULTS, decode: care },
     )),
-    following(row(
-        "calendar_event",
-        "/calendar_event?filter%5Bpatient%5D={patient}&filter%5Bstart_at%5D={now}..{later}&page%5Blimit%5D=50",
-        SCOPE,
-        Span::Once,
-        1,
-        Some(Group::Plus),
-        Decode::Own { gives: &["next-appointment"], decode: calendar },
-    )
-    .elsewhere(0)),
+    following(
+        row(
+            "calendar_event",
+            "/calendar_event?filter%5Bpatient%5D={patient}&filter%5Bstart_at%5D={now}..{later}&page%5Blimit%5D=50",
+            SCOPE,
+            Span::Once,
+            1,
+            Some(Group::Plus),
+            Decode::Own { gives: &["next-appointment"], decode: calendar },
+        )
+        .elsewhere(0),
+    ),
 ];
 
 const fn following(row: Endpoint) -> Endpoint {

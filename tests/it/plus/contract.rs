@@ -81,6 +81,15 @@ fn everything(operation: &'static Operation) -> Vec<Wanted> {
     all
 }
 
+/// Whether the vendor describes this request: the path, and every parameter's name.
+pub fn is_described(path: &str, query: &str) -> bool {
+    let Some((operation, _)) = Operation::find(path.trim_start_matches('/')) else { return false };
+    let vendor = vendor();
+    let theirs = vendor.iter().find(|theirs| theirs["path"] == *format!("/{}", operation.path)).unwrap();
+    let known = |name: &str| theirs["parameters"].as_array().unwrap().iter().any(|known| known["name"] == *name);
+    url::form_urlencoded::parse(query.as_bytes()).all(|(name, _)| known(&name))
+}
+
 #[test]
 fn every_request_that_can_be_built_is_one_the_vendor_describes() {
     let vendor = vendor();

@@ -69,8 +69,9 @@ async fn an_action_publishes_all_active_patients_of_a_group_who_agreed() {
     let expected: Vec<usize> =
         (0..40).filter(|number| in_group(*number) && number % 10 != 9 && !declined.contains(number)).collect();
     let group = world.cloud.clinic().group(1);
-    world.more =
-        format!("[[action]]\nurl = \"/plugin/fitbit?group={group}\"\ninterval = 2592000\nrepresenting = \"sensors/fitbit\"\n");
+    world.more = format!(
+        "[[action]]\nurl = \"/plugin/fitbit?group={group}\"\ninterval = 2592000\nrepresenting = \"sensors/fitbit\"\n"
+    );
     world.start().await;
     for number in &expected {
         world.await_topic(&format!("sensors/fitbit/{}/adherence-due", name(*number)), |due| due == "20").await;
@@ -86,7 +87,10 @@ async fn an_action_publishes_all_active_patients_of_a_group_who_agreed() {
         .filter_map(|topic| topic.strip_prefix("sensors/fitbit/")?.split('/').next())
         .filter(|user| !declined.iter().any(|number| *user == name(*number)))
         .collect();
-    assert_eq!(published, expected.iter().map(|number| name(*number)).collect::<Vec<_>>().iter().map(String::as_str).collect());
+    assert_eq!(
+        published,
+        expected.iter().map(|number| name(*number)).collect::<Vec<_>>().iter().map(String::as_str).collect()
+    );
     let info: Json = serde_json::from_str(&retained["fitbit2mqtt/bridge/info"]).unwrap();
     assert!(info["actions"].as_array().unwrap().iter().any(|action| action["group"] == *group), "{info}");
 
@@ -112,8 +116,9 @@ async fn one_patients_trouble_is_nobody_elses() {
     let mut world = organization(Programme { patients: 6, groups: 1, each: 3, ..Programme::default() }, clock).await;
     (0..4).for_each(|number| add(&world, number, true));
     let group = world.cloud.clinic().group(0);
-    world.more =
-        format!("[[action]]\nurl = \"/plugin/fitbit?group={group}\"\ninterval = 2592000\nrepresenting = \"sensors/fitbit\"\n");
+    world.more = format!(
+        "[[action]]\nurl = \"/plugin/fitbit?group={group}\"\ninterval = 2592000\nrepresenting = \"sensors/fitbit\"\n"
+    );
     let broken = world.person_file(&name(1));
     let good = fs::read_to_string(&broken).unwrap();
     fs::write(&broken, format!("methods = \"get_nothing\"\n{good}")).unwrap();
@@ -136,7 +141,9 @@ async fn one_patients_trouble_is_nobody_elses() {
     let body = [("user", name(2)), ("command", "pause".into())];
     let body: Vec<(&str, &str)> = body.iter().map(|(key, value)| (*key, value.as_str())).collect();
     assert_eq!(world.post("/plugin/fitbit/command", &body).await.status, 202);
-    world.await_topic(&format!("fitbit2mqtt/user/{}/status", name(2)), |status| status.contains("\"paused\":true")).await;
+    world
+        .await_topic(&format!("fitbit2mqtt/user/{}/status", name(2)), |status| status.contains("\"paused\":true"))
+        .await;
     let told = world.get(&format!("/plugin/fitbit?group={group}")).await.json();
     assert_eq!(users(&told), [0, 1, 2, 3].map(name));
 
@@ -173,7 +180,9 @@ async fn a_group_of_ten_thousand_passes_through_little_memory() {
     (0..AGREED).for_each(|number| add(&world, number * 500 + 1, true));
     let group = world.cloud.clinic().group(0);
     // Nobody is fetched before it is measured.
-    world.more = "[[action]]\nurl = \"/plugin/fitbit?group=0000\"\ninterval = 2592000\nrepresenting = \"sensors/fitbit\"\n".into();
+    world.more =
+        "[[action]]\nurl = \"/plugin/fitbit?group=0000\"\ninterval = 2592000\nrepresenting = \"sensors/fitbit\"\n"
+            .into();
     let bridge = Running::start(world.program("127.0.0.1:0", &["run"]));
     let page = tokio::task::block_in_place(|| bridge.after("the setup page is at "));
     let site = page.strip_suffix("/plugin/fitbit/page/setup.html").unwrap().to_owned();

@@ -162,6 +162,10 @@ async fn polling_takes_two_requests_and_tells_nothing_twice() {
     assert_eq!(metrics(&world, "anna").await["weight"]["value"], 68.038856);
     assert_eq!(metrics(&world, "anna").await["weight"]["dateTime"], before["weight"]["dateTime"]);
 
+    // Nothing is asked that the vendor does not describe.
+    for asked in world.cloud.requests().iter().filter(|asked| !asked.path.contains("oauth")) {
+        assert!(super::contract::is_described(&asked.path, &asked.query), "{} {}", asked.path, asked.query);
+    }
     // Eight hours later there is a new weight, one more thing is done, and an hour is over for the calendar.
     world.cloud.forget_requests();
     world.clock.advance(TimeDelta::hours(8));
@@ -218,6 +222,9 @@ async fn what_is_skipped_or_cannot_be_read_is_left_out_in_words() {
     assert_eq!(told["metrics"]["body-temperature"]["value"], 39);
     assert_eq!(told["metrics"]["body-temperature"]["unit"], "°C");
     assert_eq!(told["metrics"]["pain-level"]["value"], 0, "a zero that was measured");
+    for asked in world.cloud.requests().iter().filter(|asked| !asked.path.contains("oauth")) {
+        assert!(super::contract::is_described(&asked.path, &asked.query), "{} {}", asked.path, asked.query);
+    }
     assert_eq!(told["metrics"]["creatinine"], Json::Null);
     let failed = told["failed"].to_string();
     assert!(failed.contains("creatinine of ") && failed.contains("no unit"), "{failed}");
@@ -363,13 +370,14 @@ async fn a_patient_is_chosen_on_the_page_by_name_or_identifier() {
     assert!(page.contains("Choose the patient") && page.contains("id=\"patient\""), "{page}");
     assert_eq!(world.cloud.requests().len(), 0);
     let options = |page: &str| -> Vec<String> {
-        let select = page.split("name=\"patient\" required>").nth(1).unwrap_or_default().split("</select>").next().unwrap();
+        let select =
+            page.split("name=\"patient\" required>").nth(1).unwrap_or_default().split("</select>").next().unwrap();
         select.split("<option value=\"").skip(1).map(|option| option.split('"').next().unwrap().to_owned()).collect()
     };
     let look = async |query: &str| world.get(&format!("/plugin/fitbit/page/setup.html?user=carl&{query}")).await.body;
     let patient = world.cloud.clinic().patient(12);
     let found = look("name=&system=MyEHR&value=100012").await;
-    assert_eq!(options(&found), [patient.clone()]);
+    assert_eq!(options(&found), std::slice::from_ref(&patient));
     let found = look("name=ADA&system=&value=").await;
     // Every eleventh is called so, and every tenth is archived.
     assert_eq!(options(&found).len(), 10, "{found}");
