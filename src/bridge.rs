@@ -1,8 +1,9 @@
 //! The only room that knows everyone: builds the parts, starts them, and stops them in order.
 
-mod broker; // which broker, under which name
+mod broker; // the broker as it is configured
 mod commands; // what is asked over MQTT and by forms, and what comes of it
 mod destinations; // every destination, as one
+mod numbers; // what stands, for whoever measures the bridge
 
 use std::future::Future;
 use std::net::TcpListener;
@@ -15,10 +16,9 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use serde_json::json;
 
-pub use self::broker::brief;
-use self::broker::{homeassistant_settings, mqtt_settings, start_broker};
 use self::commands::Commands;
 pub use self::destinations::Destinations;
+use self::numbers::Numbers;
 use crate::backfill::Backfill;
 use crate::clock::Clock;
 use crate::command;
@@ -32,7 +32,7 @@ use crate::plugindata::{Plugindata, RunLock};
 use crate::plus::Reader;
 use crate::reading::Person;
 use crate::schedule::{Change, Ran, Runner, Schedule};
-use crate::sink::mqtt::{self, Mqtt};
+use crate::sink::mqtt::Mqtt;
 use crate::snapshot::{Sink, utc};
 use crate::store::{Store, Wish};
 use crate::upstream::{UPSTREAMS, client};
@@ -48,6 +48,8 @@ const WATCH: Duration = Duration::from_secs(60);
 
 /// How long a stop waits for a token that is being renewed; all else ends at once.
 const FAREWELL: Duration = Duration::from_secs(75);
+/// How long whoever asked for a fetch waits for the broker to have its values.
+const DELIVERY: Duration = Duration::from_secs(2);
 
 /// What every command needs: the people, their consent, their fetches.
 pub struct Parts {
@@ -75,8 +77,8 @@ impl Parts {
         let oauth = Arc::new(oauth);
         let Sleep { night_starts, score } = config.sleep;
         let rules = Rules { history: config.history.clone(), night_starts, sleep_score: score };
-        let clock = household.clock.clone();
-        let reader = Reader::with(config, Arc::clone(oauth.organization()), http.clone(), clock)?;
+        let (clock, telemetry) = (household.clock.clone(), household.telemetry.clone());
+        let reader = Reader::with(config, Arc::clone(oauth.organization()), http.clone(), clock, telemetry)?;
         let fetcher = Fetcher::new(Arc::clone(&household), Arc::clone(&oauth), http, rules, sinks);
         let fetcher = Arc::new(fetcher);
         let side_by_side = config.history.parallel;
@@ -111,12 +113,9 @@ pub async fn run(
     config.on_port(port);
     let _lock = RunLock::acquire(&config.data_dir)?;
     let store = store(&config).await?;
-    start_broker(&config.mqtt)?;
-    let page = config.http.public_url.join(SETUP_PATH);
-    let homeassistant = homeassistant_settings(&config, page);
-    let settings = mqtt::Settings { homeassistant, ..mqtt_settings(&config.mqtt, &store).await? };
-    let mqtt = Arc::new(Mqtt::new(settings, store.clone())?);
-    let destinations = Destinations::new(Arc::clone(&mqtt), &config, &store)?;
+    broker::start_embedded(&config.mqtt)?;
+    let mqtt = Arc::new(broker::client(&config, &store, config.http.public_url.join(SETUP_PATH)).await?);
+    let destinations = Arc::new(Destinations::new(Arc::clone(&mqtt), &config, &store)?);
     let parts = Parts::new(&config, clock.clone(), store.clone(), destinations.sinks())?;
     let backfill = Arc::new(parts.backfill(&config));
     let bridge =
@@ -148,7 +147,8 @@ pub async fn run(
     let past = tokio::spawn(Arc::clone(&backfill).run());
     let stopping = Arc::new(AtomicBool::new(false));
     let commands = Commands::new(Arc::clone(&bridge), schedule.changes());
-    let entrypoints = entrypoints(&config, &bridge, &schedule, &commands, &stopping).await?;
+    let numbers = Numbers::new(&bridge, Arc::clone(&destinations), config.metrics.people);
+    let entrypoints = entrypoints(&config, &bridge, &schedule, &commands, numbers, &stopping).await?;
     let server = server::serve(listener, Arc::new(entrypoints))?;
     let listening = incoming.map(|incoming| commands.listen(incoming));
     log::info!("the setup page is at {}", bridge.parts.household.setup_page());
@@ -177,13 +177,15 @@ async fn entrypoints(
     bridge: &Arc<Bridge>,
     schedule: &crate::schedule::Scheduled,
     commands: &Commands,
+    numbers: Numbers,
     stopping: &Arc<AtomicBool>,
 ) -> Result<Entrypoints> {
     let key = bridge.store.setting("form_key", || format!("{:032x}", rand::random::<u128>())).await?;
     let http = &config.http;
     let access = Access::new(http.password.clone(), &http.allowed_hosts, http.public_url.url().clone(), key);
     let changes = schedule.changes();
-    let (ready, commands) = (Arc::clone(bridge), commands.clone());
+    let (ready, commands, numbers) = (Arc::clone(bridge), commands.clone(), Arc::new(numbers));
+    let mqtt = Arc::clone(&bridge.mqtt);
     Ok(Entrypoints {
         household: Arc::clone(&bridge.parts.household),
         oauth: Arc::clone(&bridge.parts.oauth),
@@ -195,7 +197,15 @@ async fn entrypoints(
             let _ = changes.send(change);
         }),
         begin: Box::new(move |person, command| commands.begin(Some(person), command)),
+        delivered: Box::new(move || {
+            let mqtt = Arc::clone(&mqtt);
+            Box::pin(async move { mqtt.delivered(DELIVERY).await })
+        }),
         unready: Box::new(move || ready.unready()),
+        numbers: Box::new(move || {
+            let numbers = Arc::clone(&numbers);
+            Box::pin(async move { numbers.exposition().await })
+        }),
         stopping: Arc::clone(stopping),
     })
 }

@@ -1,5 +1,4 @@
-//! Which broker the bridge is connected to, under which name, and what it tells Home Assistant there: the configuration in
-//! the words of `sink/mqtt`. Connects to nobody, but starts the embedded broker.
+//! The broker as the configuration describes it: the client's settings, and the embedded one where it is to run here.
 
 use anyhow::Result;
 
@@ -8,8 +7,34 @@ use crate::sink::mqtt::discovery::Form;
 use crate::sink::mqtt::{self, Mqtt};
 use crate::store::Store;
 
+/// The client of a bridge, not connected yet; `page` is where people set up.
+pub(super) async fn client(config: &Config, store: &Store, page: String) -> Result<Mqtt> {
+    let homeassistant = homeassistant(config, page);
+    let settings = mqtt::Settings { homeassistant, ..settings(&config.mqtt, store).await? };
+    Mqtt::new(settings, store.clone())
+}
+
+/// A short-lived client beside a running bridge.
+pub(super) async fn brief(config: &config::Mqtt, store: &Store) -> Result<Mqtt> {
+    Mqtt::brief(settings(config, store).await?, store.clone()).await
+}
+
+/// The embedded broker, where that is what the configuration says.
+pub(super) fn start_embedded(config: &config::Mqtt) -> Result<()> {
+    let Broker::Embedded { listen } = config.broker else { return Ok(()) };
+    #[cfg(feature = "embedded")]
+    {
+        let credentials = config.username.clone().zip(config.password.clone());
+        let address = crate::broker::start(listen, credentials)?;
+        log::info!("the embedded broker listens on {address}");
+        Ok(())
+    }
+    #[cfg(not(feature = "embedded"))]
+    anyhow::bail!("mqtt.url says embedded://{listen}, but this program was built without the feature `embedded`")
+}
+
 /// The broker and our name there.
-pub(super) async fn mqtt_settings(config: &config::Mqtt, store: &Store) -> Result<mqtt::Settings> {
+async fn settings(config: &config::Mqtt, store: &Store) -> Result<mqtt::Settings> {
     let id = match &config.client_id {
         Some(id) => id.clone(),
         None => store.setting("mqtt_client_id", || format!("fitbit2mqtt-{:08x}", rand::random::<u32>())).await?,
@@ -36,7 +61,7 @@ pub(super) async fn mqtt_settings(config: &config::Mqtt, store: &Store) -> Resul
 }
 
 /// What Home Assistant is told, and where.
-pub(super) fn homeassistant_settings(config: &Config, page: String) -> Option<mqtt::HomeAssistant> {
+fn homeassistant(config: &Config, page: String) -> Option<mqtt::HomeAssistant> {
     let commands = config.mqtt.commands;
     let config = &config.homeassistant;
     let form = match config.discovery? {
@@ -45,23 +70,4 @@ pub(super) fn homeassistant_settings(config: &Config, page: String) -> Option<mq
     };
     let (prefix, status_topic) = (config.prefix.clone(), config.status_topic.clone());
     Some(mqtt::HomeAssistant { form, prefix, status_topic, page, commands })
-}
-
-/// A short-lived client beside a running bridge.
-pub async fn brief(config: &config::Mqtt, store: &Store) -> Result<Mqtt> {
-    Mqtt::brief(mqtt_settings(config, store).await?, store.clone()).await
-}
-
-/// The embedded broker, where that is what the configuration says.
-pub(super) fn start_broker(config: &config::Mqtt) -> Result<()> {
-    let Broker::Embedded { listen } = config.broker else { return Ok(()) };
-    #[cfg(feature = "embedded")]
-    {
-        let credentials = config.username.clone().zip(config.password.clone());
-        let address = crate::broker::start(listen, credentials)?;
-        log::info!("the embedded broker listens on {address}");
-        Ok(())
-    }
-    #[cfg(not(feature = "embedded"))]
-    anyhow::bail!("mqtt.url says embedded://{listen}, but this program was built without the feature `embedded`")
 }

@@ -1,13 +1,17 @@
-//! Every destination there is, as one: the broker, and an Igor where one is configured. What is told is decided elsewhere.
+//! Every destination there is, as one: the broker, and an Igor and an InfluxDB where they are configured. What is told is
+//! decided elsewhere.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use prometheus::core::Collector;
 
-use crate::config::Config;
+use crate::config::{self, Config, InfluxDbPlace};
+use crate::household::zone_here;
 use crate::reading::Person;
-use crate::sink::igor::{Igor, Settings};
+use crate::sink::igor::{self, Igor};
+use crate::sink::influxdb::{self, InfluxDb};
 use crate::sink::mqtt::{Mqtt, topic::Topics};
 use crate::snapshot::Sink;
 use crate::store::Store;
@@ -20,27 +24,63 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Destinations {
     mqtt: Arc<Mqtt>,
     igor: Option<Arc<Igor>>,
+    influxdb: Option<Arc<InfluxDb>>,
 }
 
 impl Destinations {
     /// The broker, and what else the configuration names.
     pub(super) fn new(mqtt: Arc<Mqtt>, config: &Config, store: &Store) -> Result<Destinations> {
-        let Some(igor) = &config.igor else { return Ok(Destinations { mqtt, igor: None }) };
-        let (username, password) = (igor.username.clone(), igor.password.clone());
-        let settings = Settings { url: igor.url.url().clone(), username, password };
-        let igor = Igor::new(settings, client::http()?, store.clone());
-        Ok(Destinations { mqtt, igor: Some(Arc::new(igor)) })
+        let told = Destinations::told_at_once(mqtt, config, store)?;
+        let Some(influxdb) = &config.influxdb else { return Ok(told) };
+        let influxdb = InfluxDb::new(influxdb_settings(influxdb), client::http()?, store.clone(), zone_here());
+        Ok(Destinations { influxdb: Some(Arc::new(influxdb)), ..told })
     }
 
-    /// For a command that works beside a running bridge; ends with [`Destinations::finish`].
+    /// For a command that works beside a running bridge; ends with [`Destinations::finish`]. What InfluxDB does not have
+    /// is written by the bridge, which finds it in the store: two that write could overtake each other.
     pub async fn brief(config: &Config, store: &Store) -> Result<Destinations> {
-        Destinations::new(Arc::new(super::brief(&config.mqtt, store).await?), config, store)
+        Destinations::told_at_once(Arc::new(super::broker::brief(&config.mqtt, store).await?), config, store)
+    }
+
+    fn told_at_once(mqtt: Arc<Mqtt>, config: &Config, store: &Store) -> Result<Destinations> {
+        let igor = match &config.igor {
+            Some(igor) => {
+                let (username, password) = (igor.username.clone(), igor.password.clone());
+                let settings = igor::Settings { url: igor.url.url().clone(), username, password };
+                Some(Arc::new(Igor::new(settings, client::http()?, store.clone())))
+            }
+            None => None,
+        };
+        Ok(Destinations { mqtt, igor, influxdb: None })
     }
 
     /// For a fetcher.
     pub fn sinks(&self) -> Vec<Arc<dyn Sink>> {
         let igor = self.igor.iter().map(|igor| Arc::clone(igor) as Arc<dyn Sink>);
-        [Arc::clone(&self.mqtt) as Arc<dyn Sink>].into_iter().chain(igor).collect()
+        let influxdb = self.influxdb.iter().map(|influxdb| Arc::clone(influxdb) as Arc<dyn Sink>);
+        [Arc::clone(&self.mqtt) as Arc<dyn Sink>].into_iter().chain(igor).chain(influxdb).collect()
+    }
+
+    /// The broker.
+    pub(super) fn mqtt(&self) -> &Mqtt {
+        &self.mqtt
+    }
+
+    /// How much each has not been told yet.
+    pub(super) async fn queues(&self) -> Result<Vec<(&'static str, usize)>> {
+        let igor = self.igor.iter().map(|igor| ("igor", igor.waiting()));
+        let mut queues: Vec<_> = [("mqtt", self.mqtt.waiting())].into_iter().chain(igor).collect();
+        if let Some(influxdb) = &self.influxdb {
+            queues.push(("influxdb", influxdb.waiting().await?));
+        }
+        Ok(queues)
+    }
+
+    /// How long each takes to be told.
+    pub(super) fn latencies(&self) -> Vec<Box<dyn Collector>> {
+        let igor = self.igor.iter().map(|igor| Box::new(igor.latency()) as Box<dyn Collector>);
+        let influxdb = self.influxdb.iter().map(|influxdb| Box::new(influxdb.latency()) as Box<dyn Collector>);
+        [Box::new(self.mqtt.latency()) as Box<dyn Collector>].into_iter().chain(igor).chain(influxdb).collect()
     }
 
     /// The names of topics.
@@ -72,7 +112,12 @@ impl Destinations {
                 igor.stop().await;
             }
         };
-        tokio::join!(self.mqtt.stop(), farewell);
+        let rest = async {
+            if let Some(influxdb) = &self.influxdb {
+                influxdb.stop().await;
+            }
+        };
+        tokio::join!(self.mqtt.stop(), farewell, rest);
     }
 
     /// Waits until they have everything. Whoever was given the sinks must be gone by then.
@@ -90,4 +135,12 @@ impl Destinations {
         let (published, told) = tokio::join!(published, told);
         published.context("the broker did not take everything").and(told)
     }
+}
+
+fn influxdb_settings(config: &config::InfluxDb) -> influxdb::Settings {
+    let place = match config.place.clone() {
+        InfluxDbPlace::Database { name, username, password } => influxdb::Place::Database { name, username, password },
+        InfluxDbPlace::Bucket { name, organization, token } => influxdb::Place::Bucket { name, organization, token },
+    };
+    influxdb::Settings { url: config.url.url().clone(), place }
 }

@@ -1,8 +1,9 @@
-//! `[history]`: what is asked for, how often and how far back. Reads checked values, and decides nothing.
+//! `[history]` and `[sleep]`: what is asked for, how often and how far back, and where a night begins. Reads checked values, and decides nothing.
 
 use anyhow::Result;
-use chrono::TimeDelta;
+use chrono::{NaiveTime, TimeDelta};
 
+use super::address;
 use super::settings::Values;
 use crate::metric::INTRADAY;
 use crate::plan::{Intraday, parse_detail};
@@ -34,5 +35,21 @@ impl History {
             parallel: usize::try_from(parallel)?,
             intraday: Intraday { metrics, detail },
         })
+    }
+}
+
+/// `[sleep]`.
+#[derive(Debug, Clone)]
+pub struct Sleep {
+    /// A session that starts at or after this hour and ends before midnight belongs to the next date.
+    pub night_starts: NaiveTime,
+    /// `upstream.fitbit.sleep_score`: whether it is asked day by day, too, for its score.
+    pub score: bool,
+}
+
+impl Sleep {
+    pub(super) fn read(values: &Values) -> Result<Sleep> {
+        let night_starts = values.read("sleep.night_starts", address::hour)?;
+        Ok(Sleep { night_starts, score: values.flag("upstream.fitbit.sleep_score")? })
     }
 }

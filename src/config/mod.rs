@@ -6,9 +6,11 @@ mod address;
 mod history;
 mod homeassistant;
 mod igor;
+mod influxdb;
 pub(crate) mod key;
 pub(crate) mod lines;
 mod settings;
+mod store;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -16,14 +18,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use chrono::NaiveTime;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 pub use self::action::{Action, DueAction, Whom, expand};
 pub use self::address::{Address, Broker};
-pub use self::history::History;
+pub use self::history::{History, Sleep};
 pub use self::homeassistant::{Discovery, HomeAssistant};
 pub use self::igor::Igor;
+pub use self::influxdb::{InfluxDb, InfluxDbPlace};
 use self::key::{UPSTREAMS, UpstreamRow};
 use self::settings::{Settings, Values};
 
@@ -54,12 +56,16 @@ pub struct Config {
     pub store: Option<SecretString>,
     /// The Igor that is told, if any.
     pub igor: Option<Igor>,
+    /// The database of time series that everything is written to, if any.
+    pub influxdb: Option<InfluxDb>,
     /// The addresses of every upstream.
     pub upstreams: Vec<Upstream>,
     /// What is asked for, and how often.
     pub history: History,
     /// Sleep.
     pub sleep: Sleep,
+    /// What is told of the bridge itself.
+    pub metrics: Metrics,
     /// Every `[[action]]`, as written; [`expand`] says who runs which.
     pub actions: Vec<Action>,
     /// What the environment says of the applications; it wins over plugindata.
@@ -139,13 +145,11 @@ pub struct Upstream {
     pub revoke_url: Option<Address>,
 }
 
-/// `[sleep]`.
+/// `[metrics]`.
 #[derive(Debug, Clone)]
-pub struct Sleep {
-    /// A session that starts at or after this hour and ends before midnight belongs to the next date.
-    pub night_starts: NaiveTime,
-    /// `upstream.fitbit.sleep_score`: whether it is asked day by day, too, for its score.
-    pub score: bool,
+pub struct Metrics {
+    /// Whether people are named there.
+    pub people: bool,
 }
 
 /// The application registered at an upstream, as far as it is known.
@@ -214,14 +218,13 @@ impl Config {
             http: Http::read(values)?,
             mqtt: Mqtt::read(values)?,
             homeassistant: HomeAssistant::read(values)?,
-            store: store(values)?,
+            store: store::read(values)?,
             igor: Igor::read(values)?,
+            influxdb: InfluxDb::read(values)?,
             upstreams: UPSTREAMS.iter().map(|row| Upstream::read(values, row)).collect::<Result<_>>()?,
             history: History::read(values)?,
-            sleep: Sleep {
-                night_starts: values.read("sleep.night_starts", address::hour)?,
-                score: values.flag("upstream.fitbit.sleep_score")?,
-            },
+            sleep: Sleep::read(values)?,
+            metrics: Metrics { people: values.flag("metrics.people")? },
             actions: settings.actions.iter().map(|values| Action::read(values, &template)).collect::<Result<_>>()?,
             clients: UPSTREAMS.iter().map(|row| Client::read(values, row)).collect::<Result<_>>()?,
         })
@@ -328,19 +331,6 @@ impl Mqtt {
         }
         Ok(mqtt)
     }
-}
-
-fn store(values: &Values) -> Result<Option<SecretString>> {
-    let url = values.secret("store.url")?;
-    if url.as_ref().is_some_and(|url| !address::is_database(url.expose_secret())) {
-        let key = if values.is_given("store.url") { "store.url" } else { "store.url_file" };
-        bail!(
-            "{}: `{key}` (not shown) is neither sqlite:PATH nor postgres://USER:PASSWORD@HOST:PORT/DATABASE; in user and \
-             password, write what is neither letter nor digit as % and two hexadecimal digits",
-            values.place_of(key)
-        );
-    }
-    Ok(url)
 }
 
 fn client_certificate(values: &Values) -> Result<Option<ClientCertificate>> {

@@ -284,6 +284,7 @@ impl OAuth {
         let question = Question { path: path.to_owned(), body: None };
         let (upstream, token) = (member.upstream, &grant.access_token);
         let answer = client::ask(&self.http, upstream, base, &question, token, client::PATIENCE, now).await;
+        self.household.telemetry.asked(member.upstream.provider, "identity", answer.status);
         let body = answer.outcome.unwrap_or_else(|failure| {
             log::warn!("{}: the identity could not be read: {failure}", member.person);
             Default::default()

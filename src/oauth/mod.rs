@@ -59,7 +59,8 @@ impl OAuth {
         redirect: String,
     ) -> Result<OAuth> {
         let (plugindata, clock) = (household.plugindata.clone(), household.clock.clone());
-        let organization = Arc::new(Organization::new(&addresses, plugindata, clock, http.clone())?);
+        let telemetry = household.telemetry.clone();
+        let organization = Arc::new(Organization::new(&addresses, plugindata, clock, http.clone(), telemetry)?);
         Ok(OAuth { household, http, addresses, redirect, organization, turns: Mutex::default() })
     }
 
@@ -101,7 +102,14 @@ impl OAuth {
     ) -> TokenEndpoint<'a> {
         let token_url = addresses.token_url.url().as_str();
         let secret_in_body = upstream.consent.as_ref().is_some_and(|form| form.secret_in_body);
-        TokenEndpoint { http: &self.http, identity, token_url, secret_in_body }
+        TokenEndpoint {
+            http: &self.http,
+            telemetry: &self.household.telemetry,
+            provider: upstream.provider,
+            identity,
+            token_url,
+            secret_in_body,
+        }
     }
 
     async fn turn(&self, person: &Person) -> Arc<Turn> {

@@ -13,6 +13,7 @@ use super::{Identity, ours};
 use crate::clock::Clock;
 use crate::config;
 use crate::plugindata::{OrganizationGuard, Plugindata, Token};
+use crate::telemetry::Telemetry;
 use crate::upstream::Failure;
 use crate::upstream::client::{PATIENCE, parse, read, transport};
 use crate::upstream::fitbit_plus::document::{Refused, refused};
@@ -27,6 +28,7 @@ pub struct Organization {
     plugindata: Plugindata,
     clock: Clock,
     http: reqwest::Client,
+    telemetry: Telemetry,
     token_url: String,
     /// One renewal at a time within this process.
     turn: Mutex<()>,
@@ -48,10 +50,11 @@ impl Organization {
         plugindata: Plugindata,
         clock: Clock,
         http: reqwest::Client,
+        telemetry: Telemetry,
     ) -> Result<Organization> {
         let addresses = addresses.iter().find(|addresses| addresses.provider == PROVIDER);
         let token_url = addresses.with_context(|| format!("{TITLE} has no addresses"))?.token_url.to_string();
-        Ok(Organization { plugindata, clock, http, token_url, turn: Mutex::default() })
+        Ok(Organization { plugindata, clock, http, telemetry, token_url, turn: Mutex::default() })
     }
 
     /// An access token that is good now, as far as is known here.
@@ -160,7 +163,10 @@ impl Organization {
     async fn post(&self, media_type: &str, body: &Json, grant: &Grant<'_>) -> Result<Token, Refused> {
         let request = self.http.post(&self.token_url).timeout(PATIENCE).header("Accept", MEDIA_TYPE);
         let request = request.header("Content-Type", media_type).body(body.to_string());
-        let response = request.send().await.map_err(|error| transport(&error))?;
+        let response = request.send().await;
+        let status = response.as_ref().ok().map(|response| response.status().as_u16());
+        self.telemetry.asked(PROVIDER, "token", status);
+        let response = response.map_err(|error| transport(&error))?;
         let status = response.status().as_u16();
         let body = read(response).await?;
         let now = self.clock.now();

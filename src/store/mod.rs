@@ -4,6 +4,7 @@
 mod action;
 mod announced;
 mod backfill;
+mod changed;
 mod consent;
 mod coverage;
 mod engine;
@@ -35,6 +36,7 @@ use self::trouble::Doing;
 
 pub use announced::Announced;
 pub use backfill::{Order, Stretch};
+pub use changed::{Changed, Samples};
 pub use consent::Consent;
 pub use event::NotedEvent;
 pub use history::{Cursor, Page, Selection};

@@ -9,6 +9,7 @@ use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::Row as _;
 
+use super::changed::Changes;
 use super::record::Answered;
 use super::rows::{Insert, portions};
 use super::trouble::Doing;
@@ -197,6 +198,7 @@ pub(super) async fn record<'a>(
     person: &Person,
     readings: &[&'a Reading],
     answered: &Answered,
+    changes: &mut Changes,
 ) -> Result<Vec<Recorded<'a>>> {
     let mut changed = Vec::new();
     for (metric, told) in by_metric(readings) {
@@ -207,6 +209,7 @@ pub(super) async fn record<'a>(
         for (key, (reading, asked, _)) in &known {
             if !told.contains_key(key) && anew.hold(reading) && answered.replaces(key.0, *asked) {
                 drop_superseded(connection, person, metric, key).await?;
+                changes.add(reading.metric, key.0, None, key.1, true);
             }
         }
         let later = known.values().filter(|(_, asked, _)| *asked > answered.asked);
@@ -219,6 +222,8 @@ pub(super) async fn record<'a>(
                 Some((_, _, revision)) => revision + 1,
                 None => 1,
             };
+            let told_apart = known.get(&key).is_some_and(|(known, ..)| tells_apart(known, reading));
+            changes.add(reading.metric, key.0, None, key.1, told_apart);
             changed.push((key, Recorded { reading, revision }));
         }
     }
@@ -231,6 +236,12 @@ pub(super) async fn record<'a>(
         }
     }
     Ok(changed.into_iter().map(|(_, recorded)| recorded).collect())
+}
+
+/// Whether a destination may take the two for different ones: databases of time series know a point by where it came
+/// from and by words such as a level of sleep.
+fn tells_apart(known: &Reading, reading: &Reading) -> bool {
+    known.source != reading.source || (known.value != reading.value && known.value.number().is_none())
 }
 
 /// From when until when readings hold that have a length in seconds beside them, as sleep levels have. One that is told

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
+use super::changed::Changes;
 use super::trouble::Doing;
 use super::{Store, coverage, readings, samples};
 use crate::reading::{Person, Reading};
@@ -61,8 +62,10 @@ impl Store {
         };
         let (sampled, single): (Vec<_>, Vec<_>) =
             batch.readings.iter().partition(|reading| reading.resolution.is_some());
-        let mut recorded = readings::record(&mut transaction, person, &single, &answered).await?;
-        recorded.extend(samples::record(&mut transaction, person, &sampled, &answered).await?);
+        let mut changes = Changes::default();
+        let mut recorded = readings::record(&mut transaction, person, &single, &answered, &mut changes).await?;
+        recorded.extend(samples::record(&mut transaction, person, &sampled, &answered, &mut changes).await?);
+        changes.note(&mut transaction, person).await?;
         coverage::cover(&mut transaction, person, batch).await?;
         transaction.commit().await.context("writing the store")?;
         Ok(recorded)

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime};
 use sqlx::Row as _;
 
+use super::changed::Changes;
 use super::readings::{one_of, storable};
 use super::record::Answered;
 use super::rows::{Insert, portions};
@@ -155,6 +156,7 @@ pub(super) async fn record<'a>(
     person: &Person,
     samples: &[&'a Reading],
     answered: &Answered,
+    noted: &mut Changes,
 ) -> Result<Vec<Recorded<'a>>> {
     let mut recorded = Vec::with_capacity(samples.len());
     if samples.is_empty() {
@@ -166,10 +168,12 @@ pub(super) async fn record<'a>(
         for samples in samples.chunks(AT_ONCE) {
             let mut known = known(connection, series, samples).await?.into_iter().peekable();
             let mut changes = Vec::new();
+            let mut last = None;
             for (instant, number, reading) in samples {
                 while known.next_if(|(earlier, _)| earlier < instant).is_some() {}
                 let known = known.next_if(|(same, _)| same == instant).map(|(_, known)| known);
                 let origin = origins.id(reading);
+                let moved = known.as_ref().is_some_and(|known| known.origin != origin);
                 let revision = match &known {
                     Some(known) if known.is(*number, origin, reading) => continue,
                     Some(known) if !answered.replaces(reading.at.date(), moment(known.asked)) => continue,
@@ -177,6 +181,11 @@ pub(super) async fn record<'a>(
                     None => 1,
                 };
                 let recorded = Recorded { reading, revision };
+                // They are in order of time: the first of a day stands for all that follow.
+                let day = ((instant + east(reading)).div_euclid(DAY), moved);
+                if last.replace(day) != Some(day) {
+                    noted.add(reading.metric, reading.at.date(), reading.resolution, *instant, moved);
+                }
                 changes.push(Change { instant: *instant, number: *number, origin, recorded });
             }
             write(connection, series, &changes, answered).await?;

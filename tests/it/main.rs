@@ -17,6 +17,7 @@ mod methods; // every name under which something is asked
 mod history; // reading back, and what is told of the past
 mod home_examples; // what people who run a home are shown
 mod igor; // what an Igor is told
+mod influxdb; // what a database of time series has in the end
 mod import; // tokens of other programs
 mod homeassistant; // what Home Assistant is told, by its own rules
 mod events; // what happened, told once
@@ -35,6 +36,7 @@ mod tidy; // the repository itself
 mod plus; // Fitbit Plus: the vendor's contract, paging, the organization's token, the command
 mod tokens; // tokens stay fresh through refusals, crashes and other writers
 mod publishing; // what stands at the broker, through the whole bridge
+mod numbers; // what the bridge counts of itself
 mod quota; // what may be asked, and when no more
 mod server; // HTTP behind the guard
 mod browser; // a browser without scripts

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod both;
+mod changed;
 mod errors;
 mod history;
 mod kept;

@@ -7,8 +7,9 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde_json::Value as Json;
 
-use crate::metric::{Group, Metric};
+use crate::metric::{Group, KEPT, METRICS, Metric};
 use crate::reading::{Moment, Person, Reading, Value};
+use crate::snapshot::Quota;
 
 /// Samples within a day, by metric.
 #[rustfmt::skip]
@@ -67,6 +68,30 @@ pub fn measurement(metric: &Metric, intraday: bool) -> &'static str {
         Group::Rhythm => "Rhythm",
         Group::Plus => "Plus",
     })
+}
+
+/// The metrics whose readings share a point with those of `metric`: same measurement, and where tags and time are the
+/// same as well, fields of one point.
+pub fn beside(metric: &Metric, intraday: bool) -> Vec<&'static Metric> {
+    let name = measurement(metric, intraday);
+    METRICS.iter().chain(KEPT).filter(|other| measurement(other, intraday) == name).collect()
+}
+
+/// What may still be asked for a person, at the time they were last asked for: a point of the bridge's own, which no
+/// store keeps.
+pub fn quota_line(person: &Person, quota: &Quota, at: DateTime<Utc>) -> Option<String> {
+    let calls: i64 = quota.calls.values().filter_map(Json::as_i64).sum();
+    let (limit, remaining, at) = (quota.limit, quota.remaining, at.timestamp_nanos_opt()?);
+    Some(format!("Quota,user={person} quota-limit={limit},quota-remaining={remaining},quota-calls={calls} {at}"))
+}
+
+/// What a line is of, without its values: measurement and tags, and when.
+pub fn named(line: &str) -> String {
+    let bare = |place: &usize| !line[..*place].ends_with('\\');
+    let head = line.match_indices(' ').map(|(place, _)| place).find(bare).unwrap_or(line.len());
+    let at = line.rsplit(' ').next().and_then(|nanoseconds| nanoseconds.parse().ok());
+    let at = at.map(|nanoseconds| DateTime::from_timestamp_nanos(nanoseconds).to_rfc3339()).unwrap_or_default();
+    format!("{} at {at}", &line[..head])
 }
 
 /// One line, without the line feed; `None` for a text that is empty. The value is the field named as the metric, what
@@ -160,7 +185,7 @@ fn escape(line: &mut String, text: &str, special: &[char]) {
 }
 
 /// Midnight, or where the clocks jump over it, the first instant after.
-fn first_instant(date: NaiveDate, zone: Tz) -> DateTime<Utc> {
+pub fn first_instant(date: NaiveDate, zone: Tz) -> DateTime<Utc> {
     let midnight = date.and_time(NaiveTime::MIN);
     let quarters = (0..16).map(|quarter| midnight + TimeDelta::minutes(15 * quarter));
     let first = quarters.filter_map(|local| zone.from_local_datetime(&local).earliest()).next();

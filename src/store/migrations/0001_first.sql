@@ -57,6 +57,29 @@ CREATE TABLE sample (
     PRIMARY KEY (series, instant)
 ) WITHOUT ROWID;
 
+-- What changed of late, for destinations that take everything in the order in which it changed: one row for each metric
+-- and civil day (`resolution`: of samples, how many seconds apart; else 0), with the number of its last change. `since` is
+-- the earliest instant that changed and that not everybody has yet, `gone` whether something is no longer as or where it
+-- was told.
+CREATE TABLE changed (
+    person     TEXT NOT NULL,
+    metric     TEXT NOT NULL,
+    day        TEXT NOT NULL,
+    resolution BIGINT NOT NULL,
+    since      BIGINT NOT NULL,
+    gone       BIGINT NOT NULL,
+    number     BIGINT NOT NULL,
+    PRIMARY KEY (person, metric, day, resolution)
+) WITHOUT ROWID;
+
+CREATE INDEX changed_by_number ON changed (number);
+
+-- Up to which change a destination has everything.
+CREATE TABLE position (
+    destination TEXT PRIMARY KEY,
+    number      BIGINT NOT NULL
+);
+
 -- When (Unix milliseconds) an endpoint was last asked successfully about a civil day of a person.
 CREATE TABLE coverage (
     person   TEXT NOT NULL,

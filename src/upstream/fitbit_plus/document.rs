@@ -81,11 +81,13 @@ pub struct Refused {
     pub failure: Failure,
     /// What happened, with the request's identifier for the vendor's support; no secrets.
     pub words: String,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
 }
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Refused {
-        Refused { words: failure.to_string(), failure }
+        Refused { words: failure.to_string(), failure, status: None }
     }
 }
 
@@ -146,7 +148,7 @@ pub fn refused(
         (400..=499, _) => Failure::Refused(words.clone()),
         _ => Failure::Unavailable(words.clone()),
     };
-    Refused { failure, words }
+    Refused { failure, words, status: Some(status) }
 }
 
 #[cfg(test)]

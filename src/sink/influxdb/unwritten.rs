@@ -1,0 +1,134 @@
+//! What InfluxDB does not have yet, read from the store batch by batch in the order in which it changed. Sends nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use anyhow::Result;
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use super::line::{beside, first_instant, line, measurement};
+use crate::reading::{Moment, Person, Reading};
+use crate::store::{Changed, Cursor, Samples, Selection, Store};
+
+/// Days of metrics that are read from the store at once, and readings.
+const ENTRIES: usize = 500;
+const PAGE: usize = 2_000;
+
+/// What is written by one request, usually.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// What has to go before: it is no longer as it was written.
+    pub deletions: Vec<Deletion>,
+    /// The lines.
+    pub lines: Vec<String>,
+    /// Everything up to this change is there once the batch is.
+    pub through: Option<i64>,
+}
+
+/// Points of a person in one measurement, from one time to another.
+#[derive(Debug)]
+pub(super) struct Deletion {
+    pub measurement: &'static str,
+    pub person: Person,
+    pub from: DateTime<Utc>,
+    /// Exclusive.
+    pub to: DateTime<Utc>,
+}
+
+/// Everything that changed after some change.
+pub(super) struct Unwritten<'a> {
+    store: &'a Store,
+    /// The time zone of people whose own is not known.
+    here: Tz,
+    zones: BTreeMap<Person, Tz>,
+    after: i64,
+    entries: VecDeque<Changed>,
+    /// The samples of an entry that did not fit into the last batch.
+    rest: Option<(Changed, Samples)>,
+}
+
+impl<'a> Unwritten<'a> {
+    pub fn new(store: &'a Store, here: Tz, after: i64) -> Unwritten<'a> {
+        Unwritten { store, here, zones: BTreeMap::new(), after, entries: VecDeque::new(), rest: None }
+    }
+
+    /// The next batch of some `most` lines; `None`: there is nothing more.
+    pub async fn next(&mut self, most: usize) -> Result<Option<Batch>> {
+        let mut batch = Batch::default();
+        while batch.lines.len() < most {
+            if let Some((entry, samples)) = self.rest.take() {
+                let (found, rest) = self.store.changed_samples(&samples, most - batch.lines.len()).await?;
+                self.add(&mut batch, &entry.person, found.into_iter().map(|stored| stored.reading)).await?;
+                match rest {
+                    Some(rest) => self.rest = Some((entry, rest)),
+                    None => batch.through = Some(entry.number),
+                }
+                continue;
+            }
+            let Some(mut entry) = self.entries.pop_front() else {
+                self.entries = self.store.changed(self.after, ENTRIES).await?.into();
+                let Some(last) = self.entries.back() else { break };
+                self.after = last.number;
+                continue;
+            };
+            if entry.gone {
+                self.write_anew(&mut batch, &entry).await?;
+            }
+            let readings = std::mem::take(&mut entry.readings);
+            self.add(&mut batch, &entry.person, readings.into_iter().map(|stored| stored.reading)).await?;
+            match entry.samples() {
+                Some(samples) => self.rest = Some((entry, samples)),
+                None => batch.through = Some(entry.number),
+            }
+        }
+        let nothing = batch.lines.is_empty() && batch.deletions.is_empty() && batch.through.is_none();
+        Ok((!nothing).then_some(batch))
+    }
+
+    /// Lets go of what was written of an entry's day, and writes what there is now: of all metrics of that measurement,
+    /// for a point can only go whole.
+    async fn write_anew(&mut self, batch: &mut Batch, entry: &Changed) -> Result<()> {
+        let zone = self.zone(&entry.person).await?;
+        let begins = first_instant(entry.day, zone);
+        let (yesterday, tomorrow) = (entry.day - Days::new(1), entry.day + Days::new(1));
+        let from = DateTime::from_timestamp(entry.since, 0).filter(|_| entry.since != i64::MIN).unwrap_or(begins);
+        let to = first_instant(tomorrow, zone).max(from + TimeDelta::seconds(1));
+        let intraday = entry.resolution.is_some();
+        let (measurement, person) = (measurement(entry.metric, intraday), entry.person.clone());
+        batch.deletions.push(Deletion { measurement, person, from, to });
+        let metrics = beside(entry.metric, intraday);
+        let selection = Selection { from: yesterday, to: tomorrow, metrics: &metrics, intraday: true };
+        let mut after: Option<Cursor> = None;
+        loop {
+            let page = self.store.history(&entry.person, &selection, after, PAGE).await?;
+            let readings = page.readings.into_iter().map(|stored| stored.reading).filter(|reading| {
+                let at = match reading.at {
+                    Moment::Time(time) => time.to_utc(),
+                    Moment::Date(date) => first_instant(date, zone),
+                };
+                from <= at && at < to
+            });
+            self.add(batch, &entry.person, readings).await?;
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn add(&mut self, batch: &mut Batch, person: &Person, readings: impl Iterator<Item = Reading>) -> Result<()> {
+        let zone = self.zone(person).await?;
+        batch.lines.extend(readings.filter_map(|reading| line(person, &reading, zone)));
+        Ok(())
+    }
+
+    async fn zone(&mut self, person: &Person) -> Result<Tz> {
+        if let Some(zone) = self.zones.get(person) {
+            return Ok(*zone);
+        }
+        let profile = self.store.profile(person).await?;
+        let zone = profile.and_then(|profile| profile.zone).and_then(|zone| zone.parse().ok()).unwrap_or(self.here);
+        self.zones.insert(person.clone(), zone);
+        Ok(zone)
+    }
+}

@@ -1,0 +1,114 @@
+//! One batch on its way: the lines that a server does not take are found and left out, the others written. Waits for
+//! nothing and repeats nothing.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use prometheus::Histogram;
+
+use super::line::named;
+use super::request::{Server, Trouble};
+use super::unwritten::Batch;
+use crate::telemetry;
+
+/// Lines of one request: what InfluxDB's documentation advises.
+pub(super) const MOST_LINES: usize = 5_000;
+
+/// How many lines that were refused for the same reason are named one by one.
+const NAMED: usize = 5;
+
+/// Words with which servers refuse lines, and not whoever sent them.
+const OF_LINES: [&str; 5] = ["partial write", "unable to parse", "field type conflict", "retention", "dropped"];
+
+/// Lines that a server did not take, and why.
+type Refused<'a> = Vec<(&'a [String], String)>;
+
+/// A server and the length of the requests that it takes.
+pub(super) struct Writer {
+    pub server: Server,
+    most: AtomicUsize,
+    pub latency: Histogram,
+}
+
+impl Writer {
+    pub fn new(server: Server) -> Writer {
+        Writer { server, most: AtomicUsize::new(MOST_LINES), latency: telemetry::publishing("influxdb") }
+    }
+
+    /// Writes a batch but for the lines that the server refuses, which are told in the log.
+    pub async fn write(&self, batch: &Batch) -> Result<(), Trouble> {
+        for deletion in &batch.deletions {
+            match self.server.delete(deletion).await {
+                Ok(()) => {}
+                Err(trouble @ (Trouble::Unreachable(_) | Trouble::Failing(..))) => return Err(trouble),
+                // What is new can be written all the same.
+                Err(Trouble::Refused(why) | Trouble::Misconfigured(why)) => {
+                    let (measurement, person, from) = (deletion.measurement, &deletion.person, deletion.from);
+                    log::warn!("{measurement} of {person} from {from} on keeps points that no longer hold: {why}");
+                }
+                Err(Trouble::TooLong) => {}
+            }
+        }
+        let (mut left, mut refused, mut taken) = (vec![batch.lines.as_slice()], Refused::new(), false);
+        while let Some(lines) = left.pop() {
+            let most = self.most.load(Ordering::Relaxed);
+            if lines.is_empty() {
+                continue;
+            }
+            if lines.len() > most {
+                let (first, rest) = lines.split_at(most);
+                left.extend([rest, first]);
+                continue;
+            }
+            let begun = Instant::now();
+            let why = match self.server.write(lines).await {
+                Ok(()) => {
+                    self.latency.observe(begun.elapsed().as_secs_f64());
+                    taken = true;
+                    continue;
+                }
+                Err(Trouble::TooLong) if lines.len() > 1 => {
+                    self.most.store(lines.len() / 2, Ordering::Relaxed);
+                    left.push(lines);
+                    continue;
+                }
+                Err(Trouble::TooLong) => "it is too long".to_owned(),
+                Err(Trouble::Refused(why)) => why,
+                Err(trouble) => return Err(trouble),
+            };
+            if lines.len() == 1 || dropped(&why) == Some(lines.len()) {
+                refused.push((lines, why));
+            } else {
+                let (first, rest) = lines.split_at(lines.len() / 2);
+                left.extend([rest, first]);
+            }
+        }
+        if let Some((_, why)) =
+            refused.iter().find(|(_, why)| !taken && !OF_LINES.iter().any(|word| why.contains(word)))
+        {
+            let url = &self.server.settings.url;
+            return Err(Trouble::Misconfigured(format!(
+                "InfluxDB at {url} refuses everything: {why}; check [influxdb]"
+            )));
+        }
+        tell(&refused);
+        Ok(())
+    }
+}
+
+/// Says which lines are left out.
+fn tell(refused: &Refused<'_>) {
+    let all: Vec<_> = refused.iter().flat_map(|(lines, why)| lines.iter().map(move |line| (line, why))).collect();
+    for (line, why) in all.iter().take(NAMED) {
+        log::warn!("InfluxDB does not take {}: {why}; it is left out", named(line));
+    }
+    if all.len() > NAMED {
+        log::warn!("InfluxDB does not take {} more; they are left out", all.len() - NAMED);
+    }
+}
+
+/// How many lines the server says it dropped.
+fn dropped(why: &str) -> Option<usize> {
+    let (_, count) = why.rsplit_once("dropped=")?;
+    count.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
+}
