@@ -1,7 +1,9 @@
 //! The only room that knows everyone: builds the parts, starts them, and stops them in order.
 
+mod broker; // the broker as it is configured
 mod commands; // what is asked over MQTT and by forms, and what comes of it
 mod destinations; // every destination, as one
+mod numbers; // what stands, for whoever measures the bridge
 
 use std::future::Future;
 use std::net::TcpListener;
@@ -16,18 +18,18 @@ use serde_json::json;
 
 use self::commands::Commands;
 pub use self::destinations::Destinations;
+use self::numbers::Numbers;
 use crate::backfill::Backfill;
 use crate::clock::Clock;
 use crate::command;
-use crate::config::{self, Action, Broker, Config, PersonAction, Sleep};
+use crate::config::{Action, Config, PersonAction, Sleep};
 use crate::fetch::{Fetcher, Refusal, Rules};
 use crate::household::Household;
 use crate::oauth::OAuth;
 use crate::plugindata::{Plugindata, RunLock};
 use crate::reading::Person;
 use crate::schedule::{Change, Ran, Runner, Schedule};
-use crate::sink::mqtt::discovery::Form;
-use crate::sink::mqtt::{self, Mqtt};
+use crate::sink::mqtt::Mqtt;
 use crate::snapshot::{Sink, utc};
 use crate::store::{Store, Wish};
 use crate::upstream::{UPSTREAMS, client};
@@ -43,6 +45,8 @@ const WATCH: Duration = Duration::from_secs(60);
 
 /// How long a stop waits for a token that is being renewed; all else ends at once.
 const FAREWELL: Duration = Duration::from_secs(75);
+/// How long whoever asked for a fetch waits for the broker to have its values.
+const DELIVERY: Duration = Duration::from_secs(2);
 
 /// What every command needs: the people, their consent, their fetches.
 pub struct Parts {
@@ -97,12 +101,9 @@ pub async fn run(
     config.on_port(port);
     let _lock = RunLock::acquire(&config.data_dir)?;
     let store = store(&config).await?;
-    start_broker(&config.mqtt)?;
-    let page = config.http.public_url.join(SETUP_PATH);
-    let homeassistant = homeassistant_settings(&config, page);
-    let settings = mqtt::Settings { homeassistant, ..mqtt_settings(&config.mqtt, &store).await? };
-    let mqtt = Arc::new(Mqtt::new(settings, store.clone())?);
-    let destinations = Destinations::new(Arc::clone(&mqtt), &config, &store)?;
+    broker::start_embedded(&config.mqtt)?;
+    let mqtt = Arc::new(broker::client(&config, &store, config.http.public_url.join(SETUP_PATH)).await?);
+    let destinations = Arc::new(Destinations::new(Arc::clone(&mqtt), &config, &store)?);
     let parts = Parts::new(&config, clock.clone(), store.clone(), destinations.sinks())?;
     let backfill = Arc::new(parts.backfill(&config));
     let bridge =
@@ -134,7 +135,8 @@ pub async fn run(
     let past = tokio::spawn(Arc::clone(&backfill).run());
     let stopping = Arc::new(AtomicBool::new(false));
     let commands = Commands::new(Arc::clone(&bridge), schedule.changes());
-    let entrypoints = entrypoints(&config, &bridge, &schedule, &commands, &stopping).await?;
+    let numbers = Numbers::new(&bridge, Arc::clone(&destinations), config.metrics.people);
+    let entrypoints = entrypoints(&config, &bridge, &schedule, &commands, numbers, &stopping).await?;
     let server = server::serve(listener, Arc::new(entrypoints))?;
     let listening = incoming.map(|incoming| commands.listen(incoming));
     log::info!("the setup page is at {}", bridge.parts.household.setup_page());
@@ -163,13 +165,15 @@ async fn entrypoints(
     bridge: &Arc<Bridge>,
     schedule: &crate::schedule::Scheduled,
     commands: &Commands,
+    numbers: Numbers,
     stopping: &Arc<AtomicBool>,
 ) -> Result<Entrypoints> {
     let key = bridge.store.setting("form_key", || format!("{:032x}", rand::random::<u128>())).await?;
     let http = &config.http;
     let access = Access::new(http.password.clone(), &http.allowed_hosts, http.public_url.url().clone(), key);
     let changes = schedule.changes();
-    let (ready, commands) = (Arc::clone(bridge), commands.clone());
+    let (ready, commands, numbers) = (Arc::clone(bridge), commands.clone(), Arc::new(numbers));
+    let mqtt = Arc::clone(&bridge.mqtt);
     Ok(Entrypoints {
         household: Arc::clone(&bridge.parts.household),
         oauth: Arc::clone(&bridge.parts.oauth),
@@ -179,7 +183,15 @@ async fn entrypoints(
             let _ = changes.send(change);
         }),
         begin: Box::new(move |person, command| commands.begin(Some(person), command)),
+        delivered: Box::new(move || {
+            let mqtt = Arc::clone(&mqtt);
+            Box::pin(async move { mqtt.delivered(DELIVERY).await })
+        }),
         unready: Box::new(move || ready.unready()),
+        numbers: Box::new(move || {
+            let numbers = Arc::clone(&numbers);
+            Box::pin(async move { numbers.exposition().await })
+        }),
         stopping: Arc::clone(stopping),
     })
 }
@@ -338,62 +350,4 @@ impl Runner for Bridge {
         self.backfill.wake();
         ran
     }
-}
-
-/// The broker and our name there.
-async fn mqtt_settings(config: &config::Mqtt, store: &Store) -> Result<mqtt::Settings> {
-    let id = match &config.client_id {
-        Some(id) => id.clone(),
-        None => store.setting("mqtt_client_id", || format!("fitbit2mqtt-{:08x}", rand::random::<u32>())).await?,
-    };
-    let url = match &config.broker {
-        Broker::Embedded { listen } => format!("mqtt://{listen}"),
-        Broker::Remote { url, .. } => url.clone(),
-    };
-    Ok(mqtt::Settings {
-        username: config.username.clone(),
-        password: config.password.clone(),
-        ca_file: config.ca_file.clone(),
-        client_cert_file: config.client_certificate.as_ref().map(|files| files.certificate_file.clone()),
-        client_key_file: config.client_certificate.as_ref().map(|files| files.key_file.clone()),
-        protocol: match config.protocol {
-            config::Protocol::V3 => mqtt::Protocol::V311,
-            config::Protocol::V5 => mqtt::Protocol::V5,
-        },
-        topic: config.topic.clone(),
-        bridge_topic: config.bridge_topic.clone(),
-        retain: config.retain,
-        ..mqtt::Settings::new(url, id)
-    })
-}
-
-/// What Home Assistant is told, and where.
-fn homeassistant_settings(config: &Config, page: String) -> Option<mqtt::HomeAssistant> {
-    let commands = config.mqtt.commands;
-    let config = &config.homeassistant;
-    let form = match config.discovery? {
-        config::Discovery::Device => Form::Device,
-        config::Discovery::Component => Form::Component,
-    };
-    let (prefix, status_topic) = (config.prefix.clone(), config.status_topic.clone());
-    Some(mqtt::HomeAssistant { form, prefix, status_topic, page, commands })
-}
-
-/// A short-lived client beside a running bridge.
-pub async fn brief(config: &config::Mqtt, store: &Store) -> Result<Mqtt> {
-    Mqtt::brief(mqtt_settings(config, store).await?, store.clone()).await
-}
-
-/// The embedded broker, where that is what the configuration says.
-fn start_broker(config: &config::Mqtt) -> Result<()> {
-    let Broker::Embedded { listen } = config.broker else { return Ok(()) };
-    #[cfg(feature = "embedded")]
-    {
-        let credentials = config.username.clone().zip(config.password.clone());
-        let address = crate::broker::start(listen, credentials)?;
-        log::info!("the embedded broker listens on {address}");
-        Ok(())
-    }
-    #[cfg(not(feature = "embedded"))]
-    anyhow::bail!("mqtt.url says embedded://{listen}, but this program was built without the feature `embedded`")
 }

@@ -10,6 +10,7 @@ mod trouble; // what fails for long is told once
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -98,7 +99,7 @@ impl Fetcher {
     }
 
     async fn fetch_in_turn(&self, person: &Person, wanted: &Wanted) -> Result<Outcome, Refusal> {
-        let asked = self.household.clock.now();
+        let (asked, begun) = (self.household.clock.now(), Instant::now());
         let member = self.known(person).await?;
         // A request that is wrong is wrong whoever it is for, and costs nothing.
         let everything = self.plan(&member, wanted, &self.nothing_known(&member))?;
@@ -130,6 +131,9 @@ impl Fetcher {
             self.oauth.works(&member).await;
         }
         let outcome = Outcome::new(&member, &plan, &answers, told, self.household.clock.now());
+        if outcome.calls > 0 {
+            self.household.telemetry.fetched(member.upstream.provider, begun.elapsed());
+        }
         if self.is_stopping() {
             // What came in is kept; what was not asked any more is no failure.
             self.publish(person).await;

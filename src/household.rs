@@ -19,6 +19,7 @@ use crate::quota::Quota;
 use crate::reading::Person;
 use crate::snapshot::{Auth, AuthState, NextAction, Shown, Snapshot, Status, utc};
 use crate::store::{Selection, Store, Stored, StoredAuth, Wish};
+use crate::telemetry::Telemetry;
 use crate::trend;
 use crate::upstream::{self, UPSTREAMS, Upstream};
 
@@ -35,6 +36,8 @@ pub struct Household {
     pub store: Store,
     /// What time it is.
     pub clock: Clock,
+    /// What is counted of the work for them.
+    pub telemetry: Telemetry,
     quota: Quota,
     page: String,
     next_actions: Mutex<BTreeMap<Person, Actions>>,
@@ -73,6 +76,7 @@ impl Household {
             plugindata,
             store,
             clock,
+            telemetry: Telemetry::new(),
             quota,
             page,
             next_actions: Mutex::default(),

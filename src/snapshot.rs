@@ -211,10 +211,13 @@ pub enum AuthState {
 }
 
 impl AuthState {
+    /// Every state there is.
+    pub const ALL: [AuthState; 4] =
+        [AuthState::AwaitingConsent, AuthState::Ok, AuthState::Retrying, AuthState::Reauthorize];
+
     /// The state of this word; an unknown one is `awaiting-consent`.
     pub fn named(word: &str) -> AuthState {
-        let all = [AuthState::Ok, AuthState::Retrying, AuthState::Reauthorize];
-        all.into_iter().find(|state| state.word() == word).unwrap_or(AuthState::AwaitingConsent)
+        AuthState::ALL.into_iter().find(|state| state.word() == word).unwrap_or(AuthState::AwaitingConsent)
     }
 
     /// The word published and stored.

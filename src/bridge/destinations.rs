@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use prometheus::core::Collector;
 
 use crate::config::{self, Config, InfluxDbPlace};
 use crate::household::zone_here;
@@ -38,7 +39,7 @@ impl Destinations {
     /// For a command that works beside a running bridge; ends with [`Destinations::finish`]. What InfluxDB does not have
     /// is written by the bridge, which finds it in the store: two that write could overtake each other.
     pub async fn brief(config: &Config, store: &Store) -> Result<Destinations> {
-        Destinations::told_at_once(Arc::new(super::brief(&config.mqtt, store).await?), config, store)
+        Destinations::told_at_once(Arc::new(super::broker::brief(&config.mqtt, store).await?), config, store)
     }
 
     fn told_at_once(mqtt: Arc<Mqtt>, config: &Config, store: &Store) -> Result<Destinations> {
@@ -58,6 +59,23 @@ impl Destinations {
         let igor = self.igor.iter().map(|igor| Arc::clone(igor) as Arc<dyn Sink>);
         let influxdb = self.influxdb.iter().map(|influxdb| Arc::clone(influxdb) as Arc<dyn Sink>);
         [Arc::clone(&self.mqtt) as Arc<dyn Sink>].into_iter().chain(igor).chain(influxdb).collect()
+    }
+
+    /// The broker.
+    pub(super) fn mqtt(&self) -> &Mqtt {
+        &self.mqtt
+    }
+
+    /// How much each has not been told yet.
+    pub(super) fn queues(&self) -> Vec<(&'static str, usize)> {
+        let igor = self.igor.iter().map(|igor| ("igor", igor.waiting()));
+        [("mqtt", self.mqtt.waiting())].into_iter().chain(igor).collect()
+    }
+
+    /// How long each takes to be told.
+    pub(super) fn latencies(&self) -> Vec<Box<dyn Collector>> {
+        let igor = self.igor.iter().map(|igor| Box::new(igor.latency()) as Box<dyn Collector>);
+        [Box::new(self.mqtt.latency()) as Box<dyn Collector>].into_iter().chain(igor).collect()
     }
 
     /// The names of topics.

@@ -83,6 +83,7 @@ static KEYS: &[Row] = &[
     ("igor.url",              Kind::Text,   "",                      "http://HOST:PORT or https://HOST:PORT of Igor itself, without path, query, user or password"),
     ("igor.username",         Kind::Text,   "",                      "a user of Igor's, such as admin"),
     ("igor.password",         Kind::Secret, "",                      "the password of igor.username"),
+    ("metrics.people",        Kind::Flag,   "false",                 "true or false"),
     ("sleep.night_starts",    Kind::Text,   "18:00",                 "HH:MM, from 00:00 to 23:59"),
     ("upstream.fitbit.sleep_score", Kind::Flag, "false",             "true or false"),
 ];

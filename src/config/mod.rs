@@ -10,6 +10,7 @@ mod influxdb;
 pub(crate) mod key;
 pub(crate) mod lines;
 mod settings;
+mod store;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -17,7 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 pub use self::action::{Action, PersonAction, expand};
 pub use self::address::{Address, Broker};
@@ -63,6 +64,8 @@ pub struct Config {
     pub history: History,
     /// Sleep.
     pub sleep: Sleep,
+    /// What is told of the bridge itself.
+    pub metrics: Metrics,
     /// Every `[[action]]`, as written; [`expand`] says who runs which.
     pub actions: Vec<Action>,
     /// What the environment says of the applications; it wins over plugindata.
@@ -142,6 +145,13 @@ pub struct Upstream {
     pub revoke_url: Option<Address>,
 }
 
+/// `[metrics]`.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// Whether people are named there.
+    pub people: bool,
+}
+
 /// The application registered at an upstream, as far as it is known.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -213,12 +223,13 @@ impl Config {
             http: Http::read(values)?,
             mqtt: Mqtt::read(values)?,
             homeassistant: HomeAssistant::read(values)?,
-            store: store(values)?,
+            store: store::read(values)?,
             igor: Igor::read(values)?,
             influxdb: InfluxDb::read(values)?,
             upstreams: UPSTREAMS.iter().map(|row| Upstream::read(values, row)).collect::<Result<_>>()?,
             history: History::read(values)?,
             sleep: Sleep::read(values)?,
+            metrics: Metrics { people: values.flag("metrics.people")? },
             actions: settings.actions.iter().map(|values| Action::read(values, &template)).collect::<Result<_>>()?,
             clients: UPSTREAMS.iter().map(|row| Client::read(values, row)).collect::<Result<_>>()?,
         })
@@ -325,19 +336,6 @@ impl Mqtt {
         }
         Ok(mqtt)
     }
-}
-
-fn store(values: &Values) -> Result<Option<SecretString>> {
-    let url = values.secret("store.url")?;
-    if url.as_ref().is_some_and(|url| !address::is_database(url.expose_secret())) {
-        let key = if values.is_given("store.url") { "store.url" } else { "store.url_file" };
-        bail!(
-            "{}: `{key}` (not shown) is neither sqlite:PATH nor postgres://USER:PASSWORD@HOST:PORT/DATABASE; in user and \
-             password, write what is neither letter nor digit as % and two hexadecimal digits",
-            values.place_of(key)
-        );
-    }
-    Ok(url)
 }
 
 fn client_certificate(values: &Values) -> Result<Option<ClientCertificate>> {

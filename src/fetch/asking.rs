@@ -291,6 +291,7 @@ impl Fetcher {
                 answer = client::ask(&self.http, base, question, &token, limits, patience, now) => answer,
                 _ = stop.wait_for(|stopping| *stopping) => return Ok(Err(stopping())),
             };
+            self.household.telemetry.asked(member.upstream.provider, endpoint, answer.status);
             if let Some(mut said) = answer.quota {
                 // Its seconds count from the answer, which may have come long after the question.
                 said.reset += self.household.clock.now() - now;

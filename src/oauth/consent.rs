@@ -259,6 +259,7 @@ impl OAuth {
         let question = Question { path: path.to_owned(), body: None };
         let limits = &member.upstream.limits;
         let answer = client::ask(&self.http, base, &question, &grant.access_token, limits, client::PATIENCE, now).await;
+        self.household.telemetry.asked(member.upstream.provider, "identity", answer.status);
         let body = answer.outcome.unwrap_or_else(|failure| {
             log::warn!("{}: the identity could not be read: {failure}", member.person);
             Default::default()

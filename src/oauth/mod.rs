@@ -92,7 +92,14 @@ impl OAuth {
         identity: &'a Identity,
     ) -> TokenEndpoint<'a> {
         let token_url = addresses.token_url.url().as_str();
-        TokenEndpoint { http: &self.http, identity, token_url, secret_in_body: upstream.consent.secret_in_body }
+        TokenEndpoint {
+            http: &self.http,
+            telemetry: &self.household.telemetry,
+            provider: upstream.provider,
+            identity,
+            token_url,
+            secret_in_body: upstream.consent.secret_in_body,
+        }
     }
 
     async fn turn(&self, person: &Person) -> Arc<Turn> {

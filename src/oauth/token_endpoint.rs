@@ -18,6 +18,7 @@ use oauth2::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use crate::telemetry::Telemetry;
 use crate::upstream::client::{Said, redact};
 
 /// The application, as an upstream knows it.
@@ -66,6 +67,10 @@ pub enum Refusal {
 pub struct TokenEndpoint<'a> {
     /// The HTTP client, which follows no redirects.
     pub http: &'a reqwest::Client,
+    /// Where its answers are counted.
+    pub telemetry: &'a Telemetry,
+    /// Whose it is.
+    pub provider: &'static str,
     /// The application.
     pub identity: &'a Identity,
     /// The address.
@@ -103,7 +108,7 @@ impl TokenEndpoint<'_> {
     pub async fn exchange(&self, code: String, verifier: SecretString, redirect: &str) -> Result<Grant, Refusal> {
         let redirect = RedirectUrl::new(redirect.to_owned()).map_err(|error| Refusal::Other(error.to_string()))?;
         let secret = SecretString::from(code.clone());
-        let listening = Listening { http: self.http.clone(), heard: Mutex::default() };
+        let listening = self.listening();
         let outcome = self
             .client()?
             .set_redirect_uri(redirect)
@@ -117,7 +122,7 @@ impl TokenEndpoint<'_> {
     /// Renews tokens. The same refresh token makes the identical request.
     pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Grant, Refusal> {
         let token = RefreshToken::new(refresh_token.expose_secret().to_owned());
-        let listening = Listening { http: self.http.clone(), heard: Mutex::default() };
+        let listening = self.listening();
         let outcome = self.client()?.exchange_refresh_token(&token).request_async(&listening).await;
         granted(outcome, listening, &[Some(refresh_token), self.identity.secret.as_ref()])
     }
@@ -133,7 +138,10 @@ impl TokenEndpoint<'_> {
             None => form.push(("client_id", &self.identity.id)),
         }
         let lost = |error| Refusal::Lost(transport(error));
-        let response = request.form(&form).send().await.map_err(lost)?;
+        let response = request.form(&form).send().await;
+        let status = response.as_ref().ok().map(|response| response.status().as_u16());
+        self.telemetry.asked(self.provider, "revoke", status);
+        let response = response.map_err(lost)?;
         let status = response.status();
         let body = response.bytes().await.map_err(lost)?;
         // A token that has ended is as good as revoked; Google says so with a refusal.
@@ -142,6 +150,11 @@ impl TokenEndpoint<'_> {
         } else {
             Err(classify(status.as_u16(), &body, &[Some(token), self.identity.secret.as_ref()]))
         }
+    }
+
+    fn listening(&self) -> Listening {
+        let (telemetry, provider) = (self.telemetry.clone(), self.provider);
+        Listening { http: self.http.clone(), telemetry, provider, heard: Mutex::default() }
     }
 
     fn client(&self) -> Result<Client, Refusal> {
@@ -161,6 +174,8 @@ impl TokenEndpoint<'_> {
 /// understands.
 struct Listening {
     http: reqwest::Client,
+    telemetry: Telemetry,
+    provider: &'static str,
     heard: Mutex<Option<(u16, Vec<u8>)>>,
 }
 
@@ -170,7 +185,10 @@ impl<'c> AsyncHttpClient<'c> for Listening {
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
-            let response = self.http.execute(request.try_into()?).await?;
+            let response = self.http.execute(request.try_into()?).await;
+            let status = response.as_ref().ok().map(|response| response.status().as_u16());
+            self.telemetry.asked(self.provider, "token", status);
+            let response = response?;
             let mut built = oauth2::http::Response::new(Vec::new());
             *built.status_mut() = response.status();
             *built.headers_mut() = response.headers().clone();

@@ -116,7 +116,7 @@ pub(super) fn refuse_link(path: &Path) -> Result<()> {
 /// A lock on a folder, held until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    _held: Held,
 }
 
 impl Lock {
@@ -138,7 +138,7 @@ impl Lock {
             if is_still(&file, &path) {
                 tighten(folder);
                 sweep(folder);
-                return Ok(Some(Lock { _file: file }));
+                return Ok(Some(Lock { _held: Held(file) }));
             }
         }
     }
@@ -162,10 +162,22 @@ fn is_still(file: &File, path: &Path) -> bool {
     }
 }
 
+/// A locked file. Closing it would not do: a child that is just being started has a copy until it runs its program.
+#[derive(Debug)]
+struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            log::warn!("a lock could not be let go: {error}");
+        }
+    }
+}
+
 /// The exclusive right to `run` in a data directory.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    _held: Held,
 }
 
 impl RunLock {
@@ -197,9 +209,10 @@ impl RunLock {
             file.rewind()?;
             writeln!(file, "{}", std::process::id())
         };
-        note(&mut file).map_err(|error| explained(error, "writing", &path))?;
+        let mut held = Held(file);
+        note(&mut held.0).map_err(|error| explained(error, "writing", &path))?;
         finish_removals(&data_dir.join("identities"));
-        Ok(RunLock { _file: file })
+        Ok(RunLock { _held: held })
     }
 }
 

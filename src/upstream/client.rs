@@ -36,10 +36,18 @@ pub fn http() -> Result<reqwest::Client> {
 pub struct Answer {
     /// The JSON body.
     pub outcome: Result<Json, Failure>,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
     /// The quota headers.
     pub quota: Option<QuotaHeaders>,
     /// How long the upstream wants to be left alone, where it says so.
     pub retry_after: Option<TimeDelta>,
+}
+
+impl Answer {
+    fn none(failure: Failure) -> Answer {
+        Answer { outcome: Err(failure), status: None, quota: None, retry_after: None }
+    }
 }
 
 /// The upstream's own word about the quota: approximate and late, says its documentation.
@@ -74,7 +82,7 @@ pub async fn ask(
 ) -> Answer {
     let address = match address(base, &question.path) {
         Ok(address) => address,
-        Err(failure) => return Answer { outcome: Err(failure), quota: None, retry_after: None },
+        Err(failure) => return Answer::none(failure),
     };
     let request = match &question.body {
         None => http.get(address),
@@ -83,21 +91,21 @@ pub async fn ask(
     let request = request.timeout(patience).bearer_auth(token.expose_secret());
     let response = match request.header("Accept", "application/json").send().await {
         Ok(response) => response,
-        Err(error) => return Answer { outcome: Err(transport(&error)), quota: None, retry_after: None },
+        Err(error) => return Answer::none(transport(&error)),
     };
     let status = response.status().as_u16();
     let quota = quota_headers(response.headers(), now);
     let retry_after = seconds(response.headers(), "retry-after");
     let body = match read(response).await {
         Ok(body) => body,
-        Err(failure) => return Answer { outcome: Err(failure), quota, retry_after },
+        Err(failure) => return Answer { outcome: Err(failure), status: Some(status), quota, retry_after },
     };
     let outcome = match status {
         200..=299 => parse(&body),
         429 => Err(Failure::QuotaSpent { until: until(quota, retry_after, limits, now) }),
         _ => Err(classify(status, &body, token)),
     };
-    Answer { outcome, quota, retry_after }
+    Answer { outcome, status: Some(status), quota, retry_after }
 }
 
 /// `path` is ours or a `pagination.next` of the upstream's: that one must lead to the same host.

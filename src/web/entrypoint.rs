@@ -1,11 +1,14 @@
 //! The entry points: which request does what. Paths and verbs are the manifest's; what a fetch or a consent is, other
 //! rooms know.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Result;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use super::access::Access;
@@ -23,6 +26,7 @@ use crate::oauth::OAuth;
 use crate::plan::{BadRequest, Wanted};
 use crate::reading::Person;
 use crate::schedule::Change;
+use crate::telemetry::MEDIA_TYPE;
 
 /// What the entry points need of the rest of the bridge.
 pub struct Entrypoints {
@@ -38,8 +42,12 @@ pub struct Entrypoints {
     pub changed: Box<dyn Fn(Change) + Send + Sync>,
     /// Begins what a command asks for a person, in the background; `false`: too much is going on already.
     pub begin: Box<dyn Fn(Person, Command) -> bool + Send + Sync>,
+    /// Waits a little until the broker has what was published.
+    pub delivered: Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>,
     /// What keeps the bridge from being ready, if anything does.
     pub unready: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    /// What is counted of the bridge, as Prometheus reads it.
+    pub numbers: Box<dyn Fn() -> BoxFuture<'static, Result<String>> + Send + Sync>,
     /// Set when the bridge is stopping.
     pub stopping: Arc<AtomicBool>,
 }
@@ -81,6 +89,10 @@ impl Entrypoints {
                 None => Response::text(200, "ready\n"),
                 Some(why) => Response::text(503, format!("{why}\n")),
             }),
+            (Verb::Get, "/metrics") => match (self.numbers)().await {
+                Ok(numbers) => Ok(Response::new(200, MEDIA_TYPE, numbers)),
+                Err(error) => Err(Refusal::Internal(error).into()),
+            },
             (Verb::Get, "/") => Ok(Response::text(303, "").with("Location", SETUP_PATH)),
             (Verb::Post, "/plugin/fitbit/settings") => self.post(request, false).await,
             (Verb::Post, "/plugin/fitbit/userSettings") => self.post(request, true).await,
@@ -140,6 +152,7 @@ impl Entrypoints {
         if let Err(refusal @ (Refusal::Failed(..) | Refusal::Setting(..) | Refusal::Internal(_))) = &fetched {
             log::warn!("a fetch of {person} failed: {refusal}");
         }
+        (self.delivered)().await;
         Ok(Response::json(200, fetched?.json()))
     }
 

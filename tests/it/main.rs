@@ -36,6 +36,7 @@ mod tidy; // the repository itself
 mod plus; // Fitbit Plus: the vendor's contract, paging, the organization's token, the command
 mod tokens; // tokens stay fresh through refusals, crashes and other writers
 mod publishing; // what stands at the broker, through the whole bridge
+mod numbers; // what the bridge counts of itself
 mod quota; // what may be asked, and when no more
 mod server; // HTTP behind the guard
 mod browser; // a browser without scripts

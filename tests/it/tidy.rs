@@ -32,12 +32,12 @@ const ROOMS: &[&[&str]] = &[
     &["event"],
     &["snapshot"],
     &["reading", "trend"],
-    &["metric", "manifest", "clock"],
+    &["metric", "manifest", "clock", "telemetry"],
 ];
 
 /// Rooms that may use less than everything below them.
 const NARROW: &[(&str, &[&str])] = &[
-    ("sink", &["store", "snapshot", "reading", "metric"]),
+    ("sink", &["store", "snapshot", "reading", "metric", "telemetry"]),
     ("store", &["snapshot", "reading", "metric"]),
     ("upstream", &["snapshot", "reading", "metric"]),
     ("simulator", &["web", "clock"]),

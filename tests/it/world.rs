@@ -233,7 +233,14 @@ impl World {
             .await
         });
         self.bridge = Some(Bridge { url: format!("http://{address}"), stop, task });
-        self.until("the bridge answers", async |world| world.get("/healthz").await.status == 200).await;
+        self.until("the bridge answers, or has ended", async |world| {
+            world.bridge.as_ref().is_some_and(|bridge| bridge.task.is_finished())
+                || world.get("/healthz").await.status == 200
+        })
+        .await;
+        if let Some(ended) = self.bridge.take_if(|bridge| bridge.task.is_finished()) {
+            panic!("the bridge ended: {:?}", ended.task.await);
+        }
     }
 
     /// Stops the bridge as SIGTERM would.
@@ -316,6 +323,10 @@ impl World {
 
     /// Everything retained at the broker now, as an independent client sees it, but what Home Assistant is told.
     pub async fn retained(&self) -> BTreeMap<String, String> {
+        if self.bridge.is_some() {
+            // An answer, also one about nobody, comes when the broker has all that was published before.
+            self.fetch("nobody", "").await;
+        }
         let mut retained = self.all_retained();
         retained.retain(|topic, _| !topic.starts_with("homeassistant/"));
         retained

@@ -31,10 +31,18 @@ impl Board {
         self.wanted.insert(place, None);
     }
 
+    /// How much has to be said.
+    pub fn open(&self) -> usize {
+        self.differing().count()
+    }
+
+    fn differing(&self) -> impl Iterator<Item = (&Place, &Option<String>)> {
+        self.wanted.iter().filter(|(place, statement)| self.known.get(*place) != Some(*statement))
+    }
+
     /// The first of what has to be said, but for `aside`.
     pub fn next(&self, aside: &BTreeSet<Place>) -> Option<(Place, Option<String>)> {
-        let differs = |(place, statement): &(&Place, &Option<String>)| self.known.get(*place) != Some(*statement);
-        let mut open = self.wanted.iter().filter(differs).filter(|(place, _)| !aside.contains(*place));
+        let mut open = self.differing().filter(|(place, _)| !aside.contains(*place));
         open.next().map(|(place, statement)| (place.clone(), statement.clone()))
     }
 

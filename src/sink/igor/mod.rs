@@ -7,10 +7,11 @@ mod statement; // what is to be said of whom
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use prometheus::Histogram;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -21,6 +22,7 @@ use self::statement::{Place, Said, statements};
 use crate::reading::Person;
 use crate::snapshot::{Sink, Snapshot};
 use crate::store::Store;
+use crate::telemetry;
 
 /// How long Igor is left alone after a failure; each further one doubles it, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -41,6 +43,7 @@ struct Inner {
     people: tokio::sync::Mutex<BTreeMap<Person, Said>>,
     board: Mutex<Board>,
     changed: Notify,
+    latency: Histogram,
     /// What kept Igor from being told, last time; changes whenever something was tried.
     trouble: watch::Sender<Option<String>>,
 }
@@ -54,6 +57,7 @@ impl Igor {
             people: Default::default(),
             board: Default::default(),
             changed: Notify::new(),
+            latency: telemetry::publishing("igor"),
             trouble: watch::Sender::new(None),
         });
         let task = tokio::spawn(keep_telling(Arc::clone(&inner)));
@@ -99,6 +103,16 @@ impl Igor {
             bail!("Igor was not told everything: {}", trouble.unwrap_or_else(|| "it takes long to answer".into()));
         }
         Ok(())
+    }
+
+    /// How many elements Igor does not know yet as they are.
+    pub fn waiting(&self) -> usize {
+        self.inner.board().open()
+    }
+
+    /// How long Igor takes to know an element.
+    pub fn latency(&self) -> Histogram {
+        self.inner.latency.clone()
     }
 
     /// Says what is left, for a few seconds at most.
@@ -162,8 +176,10 @@ impl Inner {
             // A statement of its own, or the guard would live through the request.
             let next = self.board().next(&refused);
             let Some((place, statement)) = next else { break };
+            let begun = Instant::now();
             match self.igor.tell(&place, statement.as_deref()).await {
                 Ok(found) => {
+                    self.latency.observe(begun.elapsed().as_secs_f64());
                     if found == Found::EmptyHouse {
                         // It was restored from before we came, so it may have lost more.
                         self.board().doubt();

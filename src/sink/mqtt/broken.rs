@@ -15,7 +15,34 @@ pub(super) struct Broken {
     pub(super) lasting: bool,
 }
 
+/// The same in a sentence.
+#[derive(Debug, Clone)]
+pub(super) struct Trouble {
+    pub(super) words: String,
+    pub(super) lasting: bool,
+}
+
+/// A connection that ended at once so many times in a row was no accident.
+const THROWN_OUT_OFTEN: u32 = 3;
+
 impl Broken {
+    /// What is told of it: of the broker of this name, after it had accepted us or not, the how manieth time in a row that
+    /// it did so and ended it at once.
+    pub(super) fn told(&self, broker: &str, client_id: &str, accepted: bool, thrown_out: u32) -> Trouble {
+        let words = &self.words;
+        if thrown_out > THROWN_OUT_OFTEN {
+            let words = format!(
+                "MQTT broker {broker} accepts the connection and ends it at once, again and again ({words}): probably \
+                 another client has the same client id; give each its own mqtt.client_id (this one: {client_id})"
+            );
+            return Trouble { words, lasting: false };
+        }
+        let what = if accepted { "connection to MQTT broker" } else { "no connection to MQTT broker" };
+        let lost = if accepted { " lost" } else { "" };
+        let cure = self.cure.map(|cure| format!("; {cure}")).unwrap_or_default();
+        Trouble { words: format!("{what} {broker}{lost}: {words}{cure}"), lasting: self.lasting }
+    }
+
     pub(super) fn passing(words: impl Into<String>) -> Broken {
         Broken { words: words.into(), cure: None, lasting: false }
     }

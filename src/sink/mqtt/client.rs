@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
+use prometheus::Histogram;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::broken::Broken;
+use super::broken::Trouble;
 use super::connection::{self, Event, Link, Message, Options, is_filter, matches};
+use super::latency::Latency;
 use super::outbox::Outbox;
 use super::payload::{OFFLINE, ONLINE, Turn};
 
@@ -28,8 +30,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const STEADY: Duration = Duration::from_secs(30);
 /// A connection that ended this soon after the broker accepted it was ended on purpose.
 const THROWN_OUT: Duration = Duration::from_secs(10);
-/// So many in a row are no accident.
-const THROWN_OUT_OFTEN: u32 = 3;
 /// Messages a slow subscriber may leave unread.
 const UNREAD: usize = 1024;
 
@@ -51,6 +51,7 @@ struct Shared {
 
 struct State {
     outbox: Outbox,
+    latency: Latency,
     link: Option<Link>,
     /// Nothing but subscriptions goes out while a refresh is under way.
     held: bool,
@@ -65,12 +66,6 @@ struct Subscription {
     sender: mpsc::Sender<Message>,
 }
 
-#[derive(Clone)]
-struct Trouble {
-    words: String,
-    lasting: bool,
-}
-
 impl Client {
     pub(super) fn new(options: Options) -> Client {
         let mut outbox = Outbox::new();
@@ -78,8 +73,8 @@ impl Client {
             // Both words are far below any limit, and the topic was checked with its root.
             let _ = outbox.set(topic, ONLINE.into(), Turn::Status, true);
         }
-        let state =
-            State { outbox, link: None, held: false, subscriptions: Vec::new(), asked: VecDeque::new(), trouble: None };
+        let (latency, subscriptions, asked) = (Latency::new(), Vec::new(), VecDeque::new());
+        let state = State { outbox, latency, link: None, held: false, subscriptions, asked, trouble: None };
         let shared = Shared {
             options,
             refresh: Mutex::new(None),
@@ -132,6 +127,11 @@ impl Client {
     /// How often the broker accepted us after the first time.
     pub(super) fn reconnects(&self) -> u64 {
         self.shared.accepted.load(Ordering::Relaxed).saturating_sub(1)
+    }
+
+    /// How long the broker takes to acknowledge a message.
+    pub(super) fn latency(&self) -> Histogram {
+        self.shared.state().latency.seconds()
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
@@ -253,7 +253,8 @@ async fn keep_up(shared: Arc<Shared>) {
             pause = FIRST_PAUSE;
         }
 
-        let trouble = describe(&broken, &shared.options, accepted.is_some(), thrown_out);
+        let id = &shared.options.settings.client_id;
+        let trouble = broken.told(&name, id, accepted.is_some(), thrown_out);
         away_since.get_or_insert_with(Instant::now);
         if accepted.is_some() && thrown_out <= 1 || trouble.words != said {
             log::warn!("{}; trying again until it works", trouble.words);
@@ -269,22 +270,6 @@ async fn keep_up(shared: Arc<Shared>) {
     }
 }
 
-fn describe(broken: &Broken, options: &Options, accepted: bool, thrown_out: u32) -> Trouble {
-    let name = &options.address;
-    if thrown_out > THROWN_OUT_OFTEN {
-        let words = format!(
-            "MQTT broker {name} accepts the connection and ends it at once, again and again ({}): probably another client has \
-             the same client id; give each its own mqtt.client_id (this one: {})",
-            broken.words, options.settings.client_id
-        );
-        return Trouble { words, lasting: false };
-    }
-    let what = if accepted { "connection to MQTT broker" } else { "no connection to MQTT broker" };
-    let lost = if accepted { " lost" } else { "" };
-    let cure = broken.cure.map(|cure| format!("; {cure}")).unwrap_or_default();
-    Trouble { words: format!("{what} {name}{lost}: {}{cure}", broken.words), lasting: broken.lasting }
-}
-
 impl Shared {
     /// Never held across a wait; a panic elsewhere leaves nothing half-done in it.
     fn state(&self) -> MutexGuard<'_, State> {
@@ -294,10 +279,15 @@ impl Shared {
     fn take(self: &Arc<Self>, event: Event, link: &Link) {
         match event {
             Event::Accepted { largest } => self.accepted(largest, link),
-            Event::Sent(identifier) => self.state().outbox.sent(identifier),
+            Event::Sent(identifier) => {
+                let mut state = self.state();
+                state.outbox.sent(identifier);
+                state.latency.sent(identifier);
+            }
             Event::Acknowledged { identifier, refused } => {
                 let mut state = self.state();
                 state.outbox.acknowledged(identifier, refused);
+                state.latency.acknowledged(identifier);
                 state.pump();
             }
             Event::Subscribed(granted) => {
@@ -353,6 +343,7 @@ impl Shared {
             state.link = None;
             state.trouble = Some(trouble);
             state.outbox.lost();
+            state.latency.lost();
         }
         self.connected.send_replace(false);
         self.progress.send_modify(|count| *count += 1);

@@ -7,6 +7,7 @@ mod client; // a connection that is kept up
 mod connection; // one connection; all there is of rumqttc
 pub mod discovery; // devices as Home Assistant's discovery messages
 pub mod entities; // which devices and entities there are
+mod latency; // how long the broker takes
 mod outbox; // what is to be sent, what is acknowledged
 pub mod payload; // a snapshot as topics and payloads
 mod settings; // the `[mqtt]` keys, checked
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
+use prometheus::Histogram;
 use serde_json::Value as Json;
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -225,9 +227,27 @@ impl Mqtt {
         self.inner.client.connected()
     }
 
+    /// Waits until the broker has everything; no longer than `limit`, and not for a broker that is away.
+    pub async fn delivered(&self, limit: Duration) {
+        if self.is_connected() {
+            // What went wrong is told where it is mended.
+            let _ = self.inner.client.flushed(limit).await;
+        }
+    }
+
     /// How often the connection was made again.
     pub fn reconnects(&self) -> u64 {
         self.inner.client.reconnects()
+    }
+
+    /// How many topics and messages the broker has not acknowledged.
+    pub fn waiting(&self) -> usize {
+        self.inner.client.outbox(|outbox| outbox.unacknowledged())
+    }
+
+    /// How long the broker takes to acknowledge a message.
+    pub fn latency(&self) -> Histogram {
+        self.inner.client.latency()
     }
 
     /// What keeps us from the broker, and the cure where it is known; nothing while connected.

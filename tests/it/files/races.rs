@@ -193,6 +193,21 @@ fn only_one_process_runs_in_a_data_directory() {
 }
 
 #[test]
+fn a_child_that_is_just_being_started_keeps_no_lock_that_was_let_go() {
+    let folder = TempDir::new().unwrap();
+    let (stop, stopped) = mpsc::channel::<()>();
+    let starting = std::thread::spawn(move || {
+        while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+            assert!(Command::new("true").status().unwrap().success());
+        }
+    });
+    let refused = (0..5000).find_map(|_| RunLock::acquire(folder.path()).err());
+    drop(stop);
+    starting.join().unwrap();
+    assert!(refused.is_none(), "{}", refused.unwrap());
+}
+
+#[test]
 fn a_removal_cut_short_is_completed_at_the_next_start() {
     let world = World::new();
     let left = world.path("identities/.removed.Ab3dE6/folder/plugindata");
