@@ -2,6 +2,7 @@
 //! happened meanwhile.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod grafana; // the dashboard, asked of a real database
 mod server; // a real database, and points that can be compared
 
 use std::io::Write;
