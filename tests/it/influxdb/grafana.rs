@@ -110,7 +110,8 @@ async fn no_panel_is_empty_for_people_there_are() {
     for (_, query) in &mut left {
         *query = query.replace("$timeFilter", "time >= 1792454400000ms and time <= 1795305600000ms");
         *query = query.replace("$__interval", "10m");
-        assert!(!query.contains('$'), "{query}");
+        // What is left is the end of a regular expression.
+        assert!(!query.replace("$/", "").contains('$'), "{query}");
     }
     world
         .until("every panel shows something", async |_| {
