@@ -67,15 +67,20 @@ impl Destinations {
     }
 
     /// How much each has not been told yet.
-    pub(super) fn queues(&self) -> Vec<(&'static str, usize)> {
+    pub(super) async fn queues(&self) -> Result<Vec<(&'static str, usize)>> {
         let igor = self.igor.iter().map(|igor| ("igor", igor.waiting()));
-        [("mqtt", self.mqtt.waiting())].into_iter().chain(igor).collect()
+        let mut queues: Vec<_> = [("mqtt", self.mqtt.waiting())].into_iter().chain(igor).collect();
+        if let Some(influxdb) = &self.influxdb {
+            queues.push(("influxdb", influxdb.waiting().await?));
+        }
+        Ok(queues)
     }
 
     /// How long each takes to be told.
     pub(super) fn latencies(&self) -> Vec<Box<dyn Collector>> {
         let igor = self.igor.iter().map(|igor| Box::new(igor.latency()) as Box<dyn Collector>);
-        [Box::new(self.mqtt.latency()) as Box<dyn Collector>].into_iter().chain(igor).collect()
+        let influxdb = self.influxdb.iter().map(|influxdb| Box::new(influxdb.latency()) as Box<dyn Collector>);
+        [Box::new(self.mqtt.latency()) as Box<dyn Collector>].into_iter().chain(igor).chain(influxdb).collect()
     }
 
     /// The names of topics.

@@ -29,7 +29,7 @@ impl Numbers {
 
     /// All of it as Prometheus reads it.
     pub async fn exposition(&self) -> Result<String> {
-        let mut queues = self.destinations.queues();
+        let mut queues = self.destinations.queues().await?;
         let (mut people, mut past) = (Vec::new(), 0);
         for person in self.household.plugindata.people()? {
             let orders = self.household.store.orders(&person).await?;

@@ -132,6 +132,13 @@ async fn what_is_fetched_is_there_and_what_is_corrected_is_there_once() {
     assert_eq!(world.fetch("anna", "&methods=body").await.status, 200);
     agree(&world, &server).await;
     assert!(server.points().await.values().any(|value| *value == server::Value::Number(81.5)));
+    world
+        .until("nothing waits", async |world| {
+            let told = world.get("/metrics").await.body;
+            told.contains("fitbit2mqtt_publish_duration_seconds_count{destination=\"influxdb\"}")
+                && told.contains("fitbit2mqtt_queue_length{queue=\"influxdb\"} 0\n")
+        })
+        .await;
     world.stop().await;
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use chrono_tz::Tz;
+use prometheus::Histogram;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -110,6 +111,17 @@ impl InfluxDb {
         }
         let trouble = self.inner.progress.borrow().trouble.clone();
         bail!("not everything was written to InfluxDB: {}", trouble.map_or("it takes long".into(), |told| told.words));
+    }
+
+    /// How many changes are not written yet.
+    pub async fn waiting(&self) -> Result<usize> {
+        let through = self.inner.progress.borrow().through;
+        Ok(usize::try_from(self.inner.store.count_changed(through).await?)?)
+    }
+
+    /// How long the server takes for a request.
+    pub fn latency(&self) -> Histogram {
+        self.inner.writer.latency.clone()
     }
 
     /// Writes what is left, for a few seconds at most.

@@ -2,10 +2,14 @@
 //! nothing and repeats nothing.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use prometheus::Histogram;
 
 use super::line::named;
 use super::request::{Server, Trouble};
 use super::unwritten::Batch;
+use crate::telemetry;
 
 /// Lines of one request: what InfluxDB's documentation advises.
 pub(super) const MOST_LINES: usize = 5_000;
@@ -23,11 +27,12 @@ type Refused<'a> = Vec<(&'a [String], String)>;
 pub(super) struct Writer {
     pub server: Server,
     most: AtomicUsize,
+    pub latency: Histogram,
 }
 
 impl Writer {
     pub fn new(server: Server) -> Writer {
-        Writer { server, most: AtomicUsize::new(MOST_LINES) }
+        Writer { server, most: AtomicUsize::new(MOST_LINES), latency: telemetry::publishing("influxdb") }
     }
 
     /// Writes a batch but for the lines that the server refuses, which are told in the log.
@@ -55,8 +60,10 @@ impl Writer {
                 left.extend([rest, first]);
                 continue;
             }
+            let begun = Instant::now();
             let why = match self.server.write(lines).await {
                 Ok(()) => {
+                    self.latency.observe(begun.elapsed().as_secs_f64());
                     taken = true;
                     continue;
                 }

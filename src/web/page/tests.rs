@@ -62,7 +62,6 @@ fn fresh() -> SetupView {
         selected: None,
         form_token: "t0ken".into(),
         notice: None,
-        status_page: false,
     }
 }
 
@@ -75,7 +74,6 @@ fn full() -> SetupView {
         people: states.iter().enumerate().map(|(at, state)| person(&format!("p{at}"), *state)).collect(),
         selected: Some("p3".into()),
         notice: Some(Notice { good: false, text: "It did not work.".into() }),
-        status_page: true,
         ..fresh()
     }
 }
