@@ -200,7 +200,8 @@ impl Fetcher {
         }
     }
 
-    fn is_stopping(&self) -> bool {
+    /// Whether nothing more is asked.
+    pub fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
@@ -41,6 +42,8 @@ struct Came {
     failed: Vec<Json>,
     /// Why not, of whoever's refusal says most.
     worst: Option<Refusal>,
+    /// Why nobody else is fetched.
+    end: Option<Refusal>,
 }
 
 impl Groups {
@@ -70,7 +73,8 @@ impl Groups {
         let head = json!({"group": group, "provider": PROVIDER}).to_string();
         write!(out, "{},\"people\":[", head.trim_end_matches('}')).context("writing the answer")?;
         let asked = people.len();
-        let each = people.into_iter().map(|person| self.one(person, wanted, by_itself));
+        let over = AtomicBool::new(false);
+        let each = people.into_iter().map(|person| self.one(person, wanted, by_itself, &over));
         let mut outcomes = stream::iter(each).buffered(self.side_by_side);
         while let Some((person, outcome)) = outcomes.next().await {
             match outcome {
@@ -82,11 +86,18 @@ impl Groups {
                     fetched(&person);
                 }
                 Ok(None) => {}
-                Err(refusal @ (Refusal::Stopping | Refusal::Bad(_))) => return Err(refusal),
+                // It is so for everyone. What runs is not dropped, for it may be renewing the token.
+                Err(refusal @ (Refusal::Stopping | Refusal::Bad(_))) => {
+                    over.store(true, Ordering::Relaxed);
+                    came.end = Some(refusal);
+                }
                 Err(refusal) => came.refused(&person, refusal),
             }
         }
         drop(outcomes);
+        if let Some(refusal) = came.end {
+            return Err(refusal);
+        }
         log::info!("group {group}: {} of {asked} patients who agreed were fetched", came.worked);
         if let Some(refusal) = came.worst.filter(|_| came.worked == 0) {
             return Err(refusal);
@@ -114,10 +125,16 @@ impl Groups {
         let mut people = Vec::new();
         let each = |patient: Json| {
             // Their own identifier is all that is taken of them.
+            if self.fetcher.is_stopping() {
+                bail!("the bridge is stopping");
+            }
             people.extend(patient["id"].as_str().and_then(|id| agreed_by_patient.remove(id)).unwrap_or_default());
             Ok(())
         };
         let read = self.reader.read(&request, each, |_, _| came.calls += 1).await;
+        if self.fetcher.is_stopping() {
+            return Err(Refusal::Stopping);
+        }
         if let Err(error) = read {
             let why = format!("{error:#}");
             log::warn!("group {group}: {why}");
@@ -130,15 +147,16 @@ impl Groups {
         Ok(people)
     }
 
-    /// One person's fetch; `None`: they are paused.
+    /// One person's fetch; `None`: they are paused, or it is `over`.
     async fn one(
         &self,
         person: Person,
         wanted: &Wanted,
         by_itself: bool,
+        over: &AtomicBool,
     ) -> (Person, Result<Option<Outcome>, Refusal>) {
         let paused = by_itself && self.household.store.wished(&person, Wish::Paused).await.is_ok_and(|at| at.is_some());
-        let outcome = match paused {
+        let outcome = match paused || over.load(Ordering::Relaxed) {
             true => Ok(None),
             false => self.fetcher.fetch(&person, wanted).await.map(Some),
         };

@@ -1,7 +1,7 @@
 //! A patient as a person, through the bridge: what is published of them and in which units, how little is asked for it,
 //! and that nothing else of them is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -413,5 +413,24 @@ async fn a_patient_is_chosen_on_the_page_by_name_or_identifier() {
     assert_eq!(world.post("/plugin/fitbit/userSettings", &[("user", "carl"), ("delete", "true")]).await.status, 200);
     assert_eq!(world.plugindata().person(&new).unwrap().unwrap().patient, None);
     world.await_topic("fitbit2mqtt/user/carl/auth", |auth| auth.contains("awaiting-consent")).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_of_a_patient_is_fetched_by_one_range() {
+    let mut world = clinic(Programme { each: 40, ..Programme::default() }, [0, 1]).await;
+    world.backfill_days = 90;
+    world.start().await;
+    world.fetched().await;
+    let past = "/plugin/fitbit/history?user=anna&from=2026-09-01&to=2026-11-15&metrics=weight&format=ndjson";
+    world.until("the past is there", async |world| world.get(past).await.body.lines().count() > 5).await;
+    let ranges: BTreeSet<String> = world
+        .cloud
+        .requests()
+        .into_iter()
+        .filter(|asked| asked.path == "/result" && asked.query.contains("updated_at%5D=2026-08"))
+        .map(|asked| asked.query.split("..").next().unwrap().to_owned())
+        .collect();
+    assert_eq!(ranges.len(), 2, "one of each patient: {ranges:?}");
     world.stop().await;
 }
