@@ -12,6 +12,9 @@ use serde_json::{Value as Json, json};
 /// A browser starts, and a page is there, within this time, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How long it may take to end by itself.
+const FAREWELL: Duration = Duration::from_secs(10);
+
 /// One window.
 pub struct Chromium {
     child: Child,
@@ -46,6 +49,7 @@ impl Chromium {
             ])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
+            .env("TMPDIR", profile.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -157,6 +161,12 @@ impl Chromium {
 
 impl Drop for Chromium {
     fn drop(&mut self) {
+        // It has children of its own, which it takes along, and writes to its profile until it has ended.
+        let _ = self.to.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
+        let asked = Instant::now();
+        while asked.elapsed() < FAREWELL && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
