@@ -33,6 +33,7 @@ use crate::plugindata::{Plugindata, RunLock};
 use crate::reading::Person;
 use crate::schedule::{Change, Ran, Runner, Schedule};
 use crate::sink::mqtt::Mqtt;
+use crate::sink::mqtt::topic::Topics;
 use crate::snapshot::{Sink, utc};
 use crate::store::{Store, Wish};
 use crate::upstream::{UPSTREAMS, client};
@@ -189,6 +190,7 @@ async fn entrypoints(
         oauth: Arc::clone(&bridge.parts.oauth),
         fetcher: Arc::clone(&bridge.parts.fetcher),
         access,
+        topics: Topics::new(&config.mqtt.topic, &config.mqtt.bridge_topic)?,
         changed: Box::new(move |change| {
             let _ = changes.send(change);
         }),

@@ -63,6 +63,7 @@ pub async fn demo(
          Nobody here is real. For {people} it is {begin}; their time passes\n\
          {speed} times as fast as yours (--speed), and every 15 minutes of theirs the bridge asks what is new.\n\n  \
          Setup page   http://localhost:{page}/plugin/fitbit/page/setup.html\n  \
+         Values       http://localhost:{page}/plugin/fitbit/page/status.html\n  \
          Watch        mosquitto_sub -h {host} -p {port} -v -t '{VALUES}/#'\n  \
          Stop         Ctrl-C; nothing is left behind\n\n\
          Each topic as it is published, long messages cut, the past left out. Values are under {VALUES}, the\n\

@@ -84,6 +84,26 @@ impl Group {
             Group::Rhythm => "rhythm",
         }
     }
+
+    /// The group's name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Group::Body => "Body",
+            Group::Activity => "Activity",
+            Group::Zones => "Active zone minutes",
+            Group::Heart => "Heart",
+            Group::Hrv => "Heart rate variability",
+            Group::Breathing => "Breathing",
+            Group::Oxygen => "Blood oxygen",
+            Group::Temperature => "Temperature",
+            Group::Fitness => "Fitness",
+            Group::Sleep => "Sleep",
+            Group::Nutrition => "Food and water",
+            Group::Workouts => "Workouts",
+            Group::Devices => "Devices",
+            Group::Rhythm => "Heart rhythm",
+        }
+    }
 }
 
 /// The metric with this key, published or only kept.

@@ -14,9 +14,10 @@ use serde_json::json;
 use super::access::Access;
 use super::form::Form;
 use super::history;
-use super::page::{self, SETUP_PATH, STYLE_PATH};
+use super::page::{self, SETUP_PATH, STATUS_PATH, STYLE_PATH};
 use super::server::{Handler, Request, Response};
 use super::setup;
+use super::status;
 use super::trouble::{self, Trouble};
 use crate::command::{self, Command};
 use crate::doctor::Finding;
@@ -27,6 +28,7 @@ use crate::oauth::OAuth;
 use crate::plan::{BadRequest, Wanted};
 use crate::reading::Person;
 use crate::schedule::Change;
+use crate::sink::mqtt::topic::Topics;
 use crate::telemetry::MEDIA_TYPE;
 
 /// What the entry points need of the rest of the bridge.
@@ -39,6 +41,8 @@ pub struct Entrypoints {
     pub fetcher: Arc<Fetcher>,
     /// Who may ask.
     pub access: Access,
+    /// Where their values are published.
+    pub topics: Topics,
     /// Called when people came, went or consented.
     pub changed: Box<dyn Fn(Change) + Send + Sync>,
     /// Begins what a command asks for a person, in the background; `false`: too much is going on already.
@@ -87,6 +91,7 @@ impl Entrypoints {
             (Verb::Get, "/plugin/fitbit/auth2") => self.auth2(request).await,
             (Verb::Get, SETUP_PATH) => self.setup(request, None).await,
             (Verb::Post, SETUP_PATH) => self.examined(request).await,
+            (Verb::Get, STATUS_PATH) => self.status(request).await,
             (Verb::Get, STYLE_PATH) => Ok(page::style()),
             (Verb::Get, "/healthz") => Ok(Response::text(200, "ok\n")),
             (Verb::Get, "/readyz") => Ok(match (self.unready)() {
@@ -218,6 +223,12 @@ impl Entrypoints {
         };
         let view = setup::view(&self.household, &self.oauth, shown).await?;
         Ok(page::answer(200, page::setup(&view)))
+    }
+
+    async fn status(&self, request: &Request) -> Result<Response, Trouble> {
+        let token = self.access.form_token(self.now());
+        let view = status::view(&self.household, &self.topics, &request.parameters(), token).await?;
+        Ok(page::answer(200, page::status(&view)))
     }
 
     async fn post(&self, request: &Request, of_person: bool) -> Result<Response, Trouble> {

@@ -9,9 +9,12 @@ use serde::Serialize;
 
 use super::registration::Registration;
 use super::server::Response;
+use super::status::view::StatusView;
 
 /// Where the setup page is.
 pub const SETUP_PATH: &str = "/plugin/fitbit/page/setup.html";
+/// Where the status page is.
+pub const STATUS_PATH: &str = "/plugin/fitbit/page/status.html";
 /// Where the stylesheet is; pages have no style of their own. It is no secret, and `auth2` is shown without password.
 pub const STYLE_PATH: &str = "/plugin/fitbit/page/style.css";
 
@@ -49,8 +52,6 @@ pub struct SetupView {
     pub form_token: String,
     /// What came of the form sent before.
     pub notice: Option<Notice>,
-    /// Whether there is a status page to link to.
-    pub status_page: bool,
     /// What the doctor found, where it was asked.
     pub examination: Option<ExaminationView>,
 }
@@ -253,6 +254,11 @@ pub fn setup(view: &SetupView) -> String {
     render("setup.html", context! { here, systems => Serde(systems), ..Serde(view) })
 }
 
+/// The status page as HTML.
+pub(super) fn status(view: &StatusView) -> String {
+    render("status.html", Value::from(Serde(view)))
+}
+
 /// A message as HTML.
 pub fn message(view: &MessageView) -> String {
     render("message.html", Value::from(Serde(view)))
@@ -279,6 +285,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates.add_filter("length", |list: Value| list.len().unwrap_or(0));
     let sources = [
         ("setup.html", include_str!("../../setup/setup.html")),
+        ("status.html", include_str!("../../setup/status.html")),
         ("message.html", include_str!("../../setup/message.html")),
     ];
     for (name, source) in sources {

@@ -131,7 +131,6 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
         selected: shown.selected.map(str::to_owned),
         form_token: shown.form_token,
         notice: shown.done.and_then(notice),
-        status_page: false,
         examination: shown.examined.as_deref().map(examination),
     })
 }
@@ -173,7 +172,7 @@ pub(super) fn not_connected(person: &Person, kept: bool, trouble: &Trouble) -> M
 }
 
 /// What a form did, in words.
-fn notice(done: &str) -> Option<Notice> {
+pub(super) fn notice(done: &str) -> Option<Notice> {
     let text = match done {
         "saved" => "Saved.",
         "added" => "Added. What is missing now is said below.",
@@ -208,7 +207,7 @@ fn connect(person: &Person) -> Link {
     Link { href: format!("/plugin/fitbit/auth1?user={person}"), title: "Connect again".into() }
 }
 
-async fn person_view(
+pub(super) async fn person_view(
     household: &Household,
     member: &Member,
     snapshot: &Snapshot,
@@ -356,7 +355,7 @@ fn device_line(device: &crate::snapshot::Device, now: DateTime<Utc>, zone: Tz) -
 }
 
 /// A time as a person says it, in their own zone.
-fn when(time: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
+pub(super) fn when(time: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
     let (time, today) = (time.with_timezone(&zone), now.with_timezone(&zone).date_naive());
     match (time.date_naive() - today).num_days() {
         0 => time.format("today %H:%M").to_string(),

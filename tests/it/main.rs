@@ -41,9 +41,12 @@ mod numbers; // what the bridge counts of itself
 mod quota; // what may be asked, and when no more
 mod server; // HTTP behind the guard
 mod browser; // a browser without scripts
+mod chromium; // a real one
+mod pages; // the pages on every screen, for everyone, and on paper
 mod consent; // from auth1 to the first values
 mod door; // who is let in, and what a form may do
 mod setup; // a first set-up, by the page and by hand
+mod status; // what is known of a person, as a page
 mod units; // systems of units
 mod world; // a household for one test
 mod simulator; // the simulated cloud is strict and consistent

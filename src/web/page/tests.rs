@@ -63,7 +63,6 @@ fn fresh() -> SetupView {
         selected: None,
         form_token: "t0ken".into(),
         notice: None,
-        status_page: false,
     }
 }
 
@@ -76,7 +75,6 @@ fn full() -> SetupView {
         people: states.iter().enumerate().map(|(at, state)| person(&format!("p{at}"), *state)).collect(),
         selected: Some("p3".into()),
         notice: Some(Notice { good: false, text: "It did not work.".into() }),
-        status_page: true,
         ..fresh()
     }
 }
