@@ -46,6 +46,7 @@ pub mod import; // tokens of other programs
 pub mod fetch; // one person: plan → ask → decode → record → publish
 pub mod backfill; // the past, in the background
 pub mod plus; // reads what Fitbit Plus has
+pub mod group; // all patients of a group, one by one
 pub mod schedule; // interval actions
 pub mod sink; // where values go
 pub mod history; // reading back: what the store holds, in forms to take away

@@ -23,7 +23,8 @@ pub(super) async fn examine(case: &Case) -> Vec<Finding> {
             return findings;
         }
     };
-    let strangers = config.actions.iter().filter_map(|action| action.person()).filter(|name| !people.contains(name));
+    let strangers =
+        config.actions.iter().filter_map(|action| action.whom()?.person()).filter(|name| !people.contains(name));
     findings.extend(strangers.map(|name| {
         let what = format!("an [[action]] names {name}, and there is no such person");
         Finding::warning(SUBJECT, what, "correct the name in its url, or add that person on the setup page")
@@ -47,7 +48,7 @@ pub(super) async fn registration(case: &Case) -> Vec<Finding> {
                 let cure = format!("register this bridge there, and enter what that gives you at {page}");
                 Finding::trouble(SUBJECT, format!("there is no client id for {title}"), cure)
             }
-            (Some(_), None) if upstream.consent.secret_in_body => {
+            (Some(_), None) if upstream.consent.as_ref().is_none_or(|form| form.secret_in_body) => {
                 let cure = format!("enter the client secret at {page}");
                 Finding::trouble(SUBJECT, format!("there is a client id for {title}, but no client secret"), cure)
             }

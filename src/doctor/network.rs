@@ -39,7 +39,9 @@ pub(super) async fn redirect_address(case: &Case) -> Vec<Finding> {
     let public_url = &case.config.http.public_url;
     let address = public_url.join(redirect::AUTH2);
     let mut findings = Vec::new();
-    for upstream in in_use(case).iter().filter(|upstream| upstream.consent.public_redirects) {
+    for upstream in
+        in_use(case).iter().filter(|upstream| upstream.consent.as_ref().is_some_and(|form| form.public_redirects))
+    {
         if let Err(cure) = redirect::judged(&public_url.to_string()) {
             let what = format!("{} does not lead back to {address}", upstream.title);
             findings.push(Finding::trouble(SUBJECT, what, cure.trim_end_matches('.')));

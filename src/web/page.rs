@@ -7,6 +7,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
+use super::patient::Found;
 use super::registration::Registration;
 use super::server::Response;
 use super::status::view::StatusView;
@@ -178,8 +179,10 @@ pub struct PersonView {
     pub move_to: Option<(String, String)>,
     /// What is set for this person alone.
     pub settings: PersonSettings,
-    /// For an upstream without user login: who this person can be there.
-    pub patients: Vec<Choice>,
+    /// Whether nobody logs in at the upstream, so that a patient is chosen instead.
+    pub chooses: bool,
+    /// The patients found among whom to choose.
+    pub found: Option<Found>,
 }
 
 /// A scope that was not granted.

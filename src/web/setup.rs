@@ -10,6 +10,7 @@ use super::page::{
     Consent, ExaminationView, ExaminedView, Finding, Link, MessageView, MissingScope, Notice, PersonSettings,
     PersonView, ProviderView, SETUP_PATH, SetupView,
 };
+use super::patient::Found;
 use super::registration::registration;
 use super::trouble::{Trouble, sentence};
 use crate::doctor;
@@ -32,6 +33,8 @@ pub(super) struct Shown<'r> {
     pub unready: Option<String>,
     /// What the doctor found, where it was asked.
     pub examined: Option<Vec<doctor::Finding>>,
+    /// The patients found for the person selected.
+    pub found: Option<Found>,
 }
 
 /// The whole page.
@@ -43,7 +46,7 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
     let mut providers = Vec::new();
     for upstream in UPSTREAMS {
         let client = application.client(upstream.provider);
-        let anywhere = !upstream.consent.public_redirects;
+        let anywhere = !upstream.consent.as_ref().is_some_and(|form| form.public_redirects);
         let address = if anywhere { oauth.redirect().to_owned() } else { redirect::accepted(&public_url) };
         providers.push(ProviderView {
             name: upstream.provider.into(),
@@ -87,7 +90,10 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
                 let snapshot = household.snapshot(&member).await?;
                 let registered =
                     providers.iter().any(|p| p.name == member.upstream.provider && !p.client_id.is_empty());
-                let view = person_view(household, &member, &snapshot, registered).await?;
+                let mut view = person_view(household, &member, &snapshot, registered).await?;
+                if view.chooses && shown.selected == Some(person.as_str()) {
+                    view.found.clone_from(&shown.found);
+                }
                 findings.extend(finding(&view));
                 people.push(view);
                 if let Some(account) = member.file.token.and_then(|token| token.user_id) {
@@ -266,9 +272,10 @@ pub(super) async fn person_view(
             metrics: setting("metrics"),
             period: setting("period"),
             system: setting("system"),
-            patient: String::new(),
+            patient: setting("patient"),
         },
-        patients: Vec::new(),
+        chooses: member.upstream.is_organizations(),
+        found: None,
     })
 }
 
@@ -298,6 +305,9 @@ fn finding(person: &PersonView) -> Option<Finding> {
     }
     let registered = person.connect_href.is_some();
     let (what, cure) = match person.state {
+        Consent::AwaitingConsent if registered && person.chooses => {
+            (format!("{user} is no patient yet."), "Choose which of the organization's patients this person is.")
+        }
         Consent::AwaitingConsent if registered => {
             (format!("{user} is not connected yet."), "Log in there as this person and allow what may be read.")
         }
@@ -337,7 +347,8 @@ fn unreadable(person: &Person, why: &str) -> PersonView {
         connect_href: None,
         move_to: None,
         settings: PersonSettings::default(),
-        patients: Vec::new(),
+        chooses: false,
+        found: None,
     }
 }
 
