@@ -39,6 +39,10 @@ async fn of_one(case: &Case, member: &Member) -> Finding {
     let now = household.clock.now();
     let connect = format!("connect at {}", household.page(person));
     let Some(token) = &member.file.token else {
+        if member.upstream.is_organizations() {
+            let cure = format!("choose at {}", household.page(person));
+            return Finding::trouble(SUBJECT, format!("which patient {person} is was not chosen yet"), cure);
+        }
         return Finding::trouble(SUBJECT, format!("{person} has not consented yet"), connect);
     };
     if member.is_moving() {

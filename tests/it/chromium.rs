@@ -89,9 +89,20 @@ impl Chromium {
         self.events.clear();
         let navigated = self.call("Page.navigate", json!({"url": address}));
         assert!(navigated.get("errorText").is_none(), "{address}: {navigated}");
+        self.loaded(address);
+    }
+
+    /// Presses what this selects, and waits until the page it leads to is there.
+    pub fn press(&mut self, selector: &str) {
+        self.events.clear();
+        self.evaluate(&format!("document.querySelector({selector:?}).click()"));
+        self.loaded(selector);
+    }
+
+    fn loaded(&mut self, what: &str) {
         let started = Instant::now();
         while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
-            assert!(started.elapsed() < PATIENCE, "{address} does not load");
+            assert!(started.elapsed() < PATIENCE, "{what} does not load");
             self.receive();
         }
     }

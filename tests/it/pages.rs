@@ -107,6 +107,36 @@ async fn every_page_is_fit_for_every_screen_and_for_those_who_listen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_doctor_found_is_fit_for_every_screen() {
+    let mut world = World::running().await;
+    // One of each: well, worth a look, in trouble.
+    world.broker.kill();
+    world.until("not ready", async |world| world.get("/readyz").await.status == 503).await;
+    let address = format!("{}{SETUP}", world.url());
+    let look = move || {
+        let (axe, mut browser) = (axe(), Chromium::start());
+        for (width, scheme) in SCREENS {
+            browser.open(&address, *width, scheme);
+            browser.press("section[aria-labelledby=doctor] button");
+            let place = format!("doctor, {scheme}, {width} px");
+            for state in ["ok", "warning", "trouble"] {
+                let shown = browser.evaluate(&format!("document.querySelectorAll('.checks .{state}').length"));
+                assert!(shown.as_u64() > Some(0), "{place}: {state}");
+            }
+            // The browser asks for a picture of the site by itself, once.
+            let complaints = browser.complaints().into_iter().filter(|said| !said.contains("/favicon.ico"));
+            assert_eq!(complaints.collect::<Vec<_>>(), Vec::<String>::new(), "{place}");
+            assert_eq!(browser.evaluate("document.documentElement.scrollWidth"), *width, "{place}: too wide");
+            let picture = BASE64_STANDARD.decode(browser.picture()).unwrap();
+            std::fs::write(album().join(format!("doctor-{width}-{scheme}.png")), picture).unwrap();
+            browser.evaluate(&axe);
+            assert_eq!(browser.evaluate(AXE), Json::Array(Vec::new()), "{place}");
+        }
+    };
+    tokio::task::spawn_blocking(look).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_status_page_is_printed_as_a_report_on_a4() {
     let world = household().await;
     let address = format!("{}{STATUS}?user=anna", world.url());
