@@ -14,7 +14,7 @@ use serde_json::json;
 use super::access::Access;
 use super::form::Form;
 use super::history;
-use super::page::{self, SETUP_PATH, STATUS_PATH, STYLE_PATH};
+use super::page::{self, ICON_PATH, SETUP_PATH, STATUS_PATH, STYLE_PATH};
 use super::patient::{Found, Search};
 use super::server::{Handler, Request, Response};
 use super::setup;
@@ -101,6 +101,7 @@ impl Entrypoints {
             (Verb::Post, SETUP_PATH) => self.examined(request).await,
             (Verb::Get, STATUS_PATH) => self.status(request).await,
             (Verb::Get, STYLE_PATH) => Ok(page::style()),
+            (Verb::Get, ICON_PATH) => Ok(page::icon()),
             (Verb::Get, "/healthz") => Ok(Response::text(200, "ok\n")),
             (Verb::Get, "/readyz") => Ok(match (self.unready)() {
                 None => Response::text(200, "ready\n"),
@@ -143,7 +144,7 @@ impl Entrypoints {
             let refused = refuse(405, "this address does not take that method", &cure);
             return refused.map_err(|response: Response| response.with("Allow", allowed));
         };
-        let open = ["/plugin/fitbit/auth2", "/healthz", "/readyz", STYLE_PATH].contains(&path);
+        let open = ["/plugin/fitbit/auth2", "/healthz", "/readyz", STYLE_PATH, ICON_PATH].contains(&path);
         if !open && !self.access.knows_password(request) {
             let refused = refuse(401, "the password is missing or wrong", "log in as admin with http.password");
             let realm = "Basic realm=\"fitbit2mqtt\", charset=\"UTF-8\"";

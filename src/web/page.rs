@@ -19,7 +19,10 @@ pub const STATUS_PATH: &str = "/plugin/fitbit/page/status.html";
 /// Where the stylesheet is; pages have no style of their own. It is no secret, and `auth2` is shown without password.
 pub const STYLE_PATH: &str = "/plugin/fitbit/page/style.css";
 
-/// What every page is sent with: nothing is loaded but our stylesheet, nothing runs, nothing is kept, nobody frames it.
+/// Where the icon is; as open as the stylesheet.
+pub const ICON_PATH: &str = "/plugin/fitbit/page/icon.svg";
+
+/// What every page is sent with: nothing is loaded but our stylesheet and icon, nothing runs, nothing is kept, nobody frames it.
 pub const HEADERS: &[(&str, &str)] = &[
     (
         "Content-Security-Policy",
@@ -269,8 +272,17 @@ pub fn message(view: &MessageView) -> String {
 
 /// The stylesheet, to be served at [`STYLE_PATH`].
 pub fn style() -> Response {
-    let style = Response::new(200, "text/css; charset=utf-8", include_str!("../../setup/style.css"));
-    style.with("Cache-Control", "public, max-age=86400").with("X-Content-Type-Options", "nosniff")
+    lasting("text/css; charset=utf-8", include_str!("../../setup/style.css"))
+}
+
+/// The icon, to be served at [`ICON_PATH`].
+pub fn icon() -> Response {
+    lasting("image/svg+xml", include_str!("../../setup/icon.svg"))
+}
+
+fn lasting(media_type: &'static str, text: &'static str) -> Response {
+    let file = Response::new(200, media_type, text);
+    file.with("Cache-Control", "public, max-age=86400").with("X-Content-Type-Options", "nosniff")
 }
 
 /// A page as an answer, with the headers every page has.
@@ -301,9 +313,9 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 
 fn render(name: &str, view: Value) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let style = format!("{STYLE_PATH}?v={version}");
+    let (style, icon) = (format!("{STYLE_PATH}?v={version}"), format!("{ICON_PATH}?v={version}"));
     let page = TEMPLATES.get_template(name).and_then(|template| {
-        let view = context! { version, style, ..view };
+        let view = context! { version, style, icon, ..view };
         template.render(view)
     });
     page.unwrap_or_else(|error| {

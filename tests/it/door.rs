@@ -186,7 +186,8 @@ async fn with_a_password_everything_asks_for_it_but_what_cannot() {
     for path in [SETTINGS, USER_SETTINGS] {
         assert_refused(&world.post_as(path, &[("user", "eve")], &[]).await, 401, "password");
     }
-    for (path, status) in [("/healthz", 200), (style, 200), ("/plugin/fitbit/auth2", 400)] {
+    let icon = "/plugin/fitbit/page/icon.svg";
+    for (path, status) in [("/healthz", 200), (style, 200), (icon, 200), ("/plugin/fitbit/auth2", 400)] {
         assert_eq!(world.get(path).await.status, status, "{path}");
     }
     world.until("ready", async |world| world.get("/readyz").await.status == 200).await;

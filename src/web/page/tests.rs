@@ -238,7 +238,7 @@ fn headings_go_down_one_by_one() {
 }
 
 #[test]
-fn pages_need_nothing_but_the_stylesheet() {
+fn pages_need_nothing_but_the_stylesheet_and_the_icon() {
     let message = MessageView {
         title: "Anna is connected".into(),
         good: true,
@@ -252,7 +252,7 @@ fn pages_need_nothing_but_the_stylesheet() {
             assert!(!html.contains(forbidden), "{forbidden}");
         }
         let loaded: Vec<_> = tags(&html, "link").iter().filter_map(|link| attribute(link, "href")).collect();
-        assert_eq!(loaded, [format!("{STYLE_PATH}?v={}", env!("CARGO_PKG_VERSION"))]);
+        assert_eq!(loaded, [STYLE_PATH, ICON_PATH].map(|path| format!("{path}?v={}", env!("CARGO_PKG_VERSION"))));
     }
 }
 
