@@ -3,6 +3,8 @@
 mod broker; // the broker as it is configured
 mod commands; // what is asked over MQTT and by forms, and what comes of it
 mod destinations; // every destination, as one
+mod entrypoints; // what HTTP is given
+mod examination; // what the doctor is given to look at
 mod numbers; // what stands, for whoever measures the bridge
 
 use std::future::Future;
@@ -18,6 +20,7 @@ use serde_json::json;
 
 use self::commands::Commands;
 pub use self::destinations::Destinations;
+pub use self::examination::case;
 use self::numbers::Numbers;
 use crate::backfill::Backfill;
 use crate::clock::Clock;
@@ -36,8 +39,7 @@ use crate::sink::mqtt::Mqtt;
 use crate::snapshot::{Sink, utc};
 use crate::store::{Store, Wish};
 use crate::upstream::{UPSTREAMS, client};
-use crate::web::access::Access;
-use crate::web::entrypoint::{Entrypoints, read_fetch};
+use crate::web::entrypoint::read_fetch;
 use crate::web::page::SETUP_PATH;
 use crate::web::server;
 
@@ -48,8 +50,6 @@ const WATCH: Duration = Duration::from_secs(60);
 
 /// How long a stop waits for a token that is being renewed; all else ends at once.
 const FAREWELL: Duration = Duration::from_secs(75);
-/// How long whoever asked for a fetch waits for the broker to have its values.
-const DELIVERY: Duration = Duration::from_secs(2);
 
 /// What every command needs: the people, their consent, their fetches.
 pub struct Parts {
@@ -69,8 +69,7 @@ impl Parts {
     /// Opens files and store, and publishes to `sinks`.
     pub fn new(config: &Config, clock: Clock, store: Store, sinks: Vec<Arc<dyn Sink>>) -> Result<Parts> {
         let plugindata = Plugindata::new(&config.data_dir).overridden_by(config.clients.clone());
-        let page = config.http.public_url.join(SETUP_PATH);
-        let household = Arc::new(Household::new(plugindata, store, clock, page));
+        let household = Arc::new(Household::new(plugindata, store, clock, page(config)));
         let http = client::http()?;
         let redirect = config.http.public_url.join("/plugin/fitbit/auth2");
         let oauth = OAuth::new(Arc::clone(&household), http.clone(), config.upstreams.clone(), redirect)?;
@@ -102,6 +101,11 @@ pub async fn store(config: &Config) -> Result<Store> {
     }
 }
 
+/// The address of the setup page.
+fn page(config: &Config) -> String {
+    config.http.public_url.join(SETUP_PATH)
+}
+
 /// The plugin process: entry points on `listener`, interval actions, MQTT; until `shutdown`.
 pub async fn run(
     mut config: Config,
@@ -114,7 +118,7 @@ pub async fn run(
     let _lock = RunLock::acquire(&config.data_dir)?;
     let store = store(&config).await?;
     broker::start_embedded(&config.mqtt)?;
-    let mqtt = Arc::new(broker::client(&config, &store, config.http.public_url.join(SETUP_PATH)).await?);
+    let mqtt = Arc::new(broker::client(&config, &store, page(&config)).await?);
     let destinations = Arc::new(Destinations::new(Arc::clone(&mqtt), &config, &store)?);
     let parts = Parts::new(&config, clock.clone(), store.clone(), destinations.sinks())?;
     let backfill = Arc::new(parts.backfill(&config));
@@ -148,7 +152,7 @@ pub async fn run(
     let stopping = Arc::new(AtomicBool::new(false));
     let commands = Commands::new(Arc::clone(&bridge), schedule.changes());
     let numbers = Numbers::new(&bridge, Arc::clone(&destinations), config.metrics.people);
-    let entrypoints = entrypoints(&config, &bridge, &schedule, &commands, numbers, &stopping).await?;
+    let entrypoints = entrypoints::entrypoints(&config, &bridge, &schedule, &commands, numbers, &stopping).await?;
     let server = server::serve(listener, Arc::new(entrypoints))?;
     let listening = incoming.map(|incoming| commands.listen(incoming));
     log::info!("the setup page is at {}", bridge.parts.household.setup_page());
@@ -170,44 +174,6 @@ pub async fn run(
     let _ = tokio::join!(server.stop(), schedule.stop(FAREWELL), fetches, commands.stop(), past);
     destinations.stop().await;
     Ok(())
-}
-
-async fn entrypoints(
-    config: &Config,
-    bridge: &Arc<Bridge>,
-    schedule: &crate::schedule::Scheduled,
-    commands: &Commands,
-    numbers: Numbers,
-    stopping: &Arc<AtomicBool>,
-) -> Result<Entrypoints> {
-    let key = bridge.store.setting("form_key", || format!("{:032x}", rand::random::<u128>())).await?;
-    let http = &config.http;
-    let access = Access::new(http.password.clone(), &http.allowed_hosts, http.public_url.url().clone(), key);
-    let changes = schedule.changes();
-    let (ready, commands, numbers) = (Arc::clone(bridge), commands.clone(), Arc::new(numbers));
-    let mqtt = Arc::clone(&bridge.mqtt);
-    Ok(Entrypoints {
-        household: Arc::clone(&bridge.parts.household),
-        oauth: Arc::clone(&bridge.parts.oauth),
-        fetcher: Arc::clone(&bridge.parts.fetcher),
-        reader: bridge.parts.reader.clone(),
-        groups: Arc::clone(&bridge.parts.groups),
-        access,
-        changed: Box::new(move |change| {
-            let _ = changes.send(change);
-        }),
-        begin: Box::new(move |person, command| commands.begin(Some(person), command)),
-        delivered: Box::new(move || {
-            let mqtt = Arc::clone(&mqtt);
-            Box::pin(async move { mqtt.delivered(DELIVERY).await })
-        }),
-        unready: Box::new(move || ready.unready()),
-        numbers: Box::new(move || {
-            let numbers = Arc::clone(&numbers);
-            Box::pin(async move { numbers.exposition().await })
-        }),
-        stopping: Arc::clone(stopping),
-    })
 }
 
 /// The parts at work.

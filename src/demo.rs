@@ -25,6 +25,8 @@ use crate::web::server;
 
 /// Who lives in the demonstration.
 const PEOPLE: [&str; 2] = ["anna", "ben"];
+/// Of the environment, only a database of time series to show this in is of interest.
+const DATABASE: &str = "FITBIT2MQTT_INFLUXDB__";
 /// How many columns the name of a topic takes, and how many its message may: a line is to be read at a glance.
 const COLUMNS: (usize, usize) = (52, 80);
 
@@ -54,7 +56,8 @@ pub async fn demo(
         "data_dir = {data_dir:?}\nhttp.listen = \"{address}\"\nmqtt.url = \"mqtt://{broker}\"\n{}",
         simulator.configuration(&cloud_url)
     );
-    let config = Config::parse(Some((Path::new("(demo)"), &text)), Vec::<(String, String)>::new())?;
+    let environment = std::env::vars().filter(|(name, _)| name.starts_with(DATABASE));
+    let config = Config::parse(Some((Path::new("(demo)"), &text)), environment)?;
     settle(&data_dir, &simulator, &clock, provider)?;
 
     let printer = Printer::new(broker).await?;
@@ -63,6 +66,7 @@ pub async fn demo(
          Nobody here is real. For {people} it is {begin}; their time passes\n\
          {speed} times as fast as yours (--speed), and every 15 minutes of theirs the bridge asks what is new.\n\n  \
          Setup page   http://localhost:{page}/plugin/fitbit/page/setup.html\n  \
+         Values       http://localhost:{page}/plugin/fitbit/page/status.html\n  \
          Watch        mosquitto_sub -h {host} -p {port} -v -t '{VALUES}/#'\n  \
          Stop         Ctrl-C; nothing is left behind\n\n\
          Each topic as it is published, long messages cut, the past left out. Values are under {VALUES}, the\n\

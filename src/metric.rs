@@ -86,6 +86,27 @@ impl Group {
             Group::Plus => "plus",
         }
     }
+
+    /// The group's name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Group::Body => "Body",
+            Group::Activity => "Activity",
+            Group::Zones => "Active zone minutes",
+            Group::Heart => "Heart",
+            Group::Hrv => "Heart rate variability",
+            Group::Breathing => "Breathing",
+            Group::Oxygen => "Blood oxygen",
+            Group::Temperature => "Temperature",
+            Group::Fitness => "Fitness",
+            Group::Sleep => "Sleep",
+            Group::Nutrition => "Food and water",
+            Group::Workouts => "Workouts",
+            Group::Devices => "Devices",
+            Group::Rhythm => "Heart rhythm",
+            Group::Plus => "Care programme",
+        }
+    }
 }
 
 /// The metric with this key, published or only kept.

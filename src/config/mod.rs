@@ -44,6 +44,8 @@ const PLACES: [&str; 2] = ["fitbit2mqtt.toml", "/etc/fitbit2mqtt/fitbit2mqtt.tom
 pub struct Config {
     /// The file it was read from; `None`: there was none.
     pub file: Option<PathBuf>,
+    /// The files in which its secrets stand.
+    pub secret_files: Vec<PathBuf>,
     /// The folder of plugindata, identities and store.
     pub data_dir: PathBuf,
     /// The entry points.
@@ -214,6 +216,7 @@ impl Config {
         };
         Ok(Config {
             file: file.map(|(path, _)| path.to_owned()),
+            secret_files: values.secret_files(file.map(|(path, _)| path)),
             data_dir,
             http: Http::read(values)?,
             mqtt: Mqtt::read(values)?,

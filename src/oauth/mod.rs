@@ -4,6 +4,7 @@
 mod consent;
 mod fresh;
 mod organization;
+pub mod redirect;
 mod token_endpoint;
 
 use std::collections::HashMap;

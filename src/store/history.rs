@@ -1,6 +1,8 @@
 //! Reading back: what is kept of a stretch of days, in order of time and page by page, so that a long history needs no
 //! more memory than a short one.
 
+use std::sync::LazyLock;
+
 use anyhow::Result;
 use chrono::{Days, NaiveDate};
 
@@ -8,6 +10,15 @@ use super::trouble::Doing;
 use super::{Store, Stored, readings, samples};
 use crate::metric::Metric;
 use crate::reading::Person;
+
+/// The newest readings of one metric within some days.
+static NEWEST_WITHIN: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {} FROM reading WHERE person = $1 AND metric = $2 AND day >= $3 AND day <= $4
+         ORDER BY day DESC, instant DESC, place DESC LIMIT $5",
+        readings::COLUMNS
+    )
+});
 
 /// What is to be read back of a person.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +92,52 @@ impl Store {
         }
         let next = if found.len() < limit { None } else { found.last().map(|(cursor, _)| cursor.clone()) };
         Ok(Page { readings: found.into_iter().filter_map(|(_, stored)| stored).collect(), next })
+    }
+}
+
+impl Store {
+    /// What is kept of one metric from one civil day to another, inclusive, that is a number; in order of time. No samples.
+    pub async fn numbers(
+        &self,
+        person: &Person,
+        metric: &Metric,
+        from: NaiveDate,
+        to: NaiveDate,
+    ) -> Result<Vec<(NaiveDate, f64)>> {
+        let rows: Vec<(String, f64)> = sqlx::query_as(
+            "SELECT day, number FROM reading
+             WHERE person = $1 AND metric = $2 AND day >= $3 AND day <= $4 AND number IS NOT NULL
+             ORDER BY day, instant, place",
+        )
+        .bind(person.as_str())
+        .bind(metric.key)
+        .bind(from.to_string())
+        .bind(to.to_string())
+        .fetch_all(&self.pool)
+        .await
+        .context("reading the history from the store")?;
+        Ok(rows.into_iter().filter_map(|(day, number)| Some((day.parse().ok()?, number))).collect())
+    }
+
+    /// The newest readings of one metric from one civil day to another, inclusive, the newest first; no samples.
+    pub async fn newest_within(
+        &self,
+        person: &Person,
+        metric: &Metric,
+        from: NaiveDate,
+        to: NaiveDate,
+        limit: u16,
+    ) -> Result<Vec<Stored>> {
+        let rows = sqlx::query(NEWEST_WITHIN.as_str())
+            .bind(person.as_str())
+            .bind(metric.key)
+            .bind(from.to_string())
+            .bind(to.to_string())
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await
+            .context("reading the history from the store")?;
+        Ok(rows.iter().filter_map(readings::stored).collect())
     }
 }
 

@@ -14,13 +14,15 @@ use serde_json::json;
 use super::access::Access;
 use super::form::Form;
 use super::history;
-use super::page::{self, SETUP_PATH, STYLE_PATH};
+use super::page::{self, SETUP_PATH, STATUS_PATH, STYLE_PATH};
 use super::patient::{Found, Search};
 use super::server::{Handler, Request, Response};
 use super::setup;
+use super::status;
 use super::trouble::{self, Trouble};
 use crate::command::{self, Command};
 use crate::config::Whom;
+use crate::doctor::Finding;
 use crate::fetch::{Fetcher, Refusal};
 use crate::group::Groups;
 use crate::household::{Household, Member};
@@ -30,6 +32,7 @@ use crate::plan::{BadRequest, Wanted};
 use crate::plus::Reader;
 use crate::reading::Person;
 use crate::schedule::Change;
+use crate::sink::mqtt::topic::Topics;
 use crate::telemetry::MEDIA_TYPE;
 
 /// What the entry points need of the rest of the bridge.
@@ -46,6 +49,8 @@ pub struct Entrypoints {
     pub groups: Arc<Groups>,
     /// Who may ask.
     pub access: Access,
+    /// Where their values are published.
+    pub topics: Topics,
     /// Called when people came, went or consented.
     pub changed: Box<dyn Fn(Change) + Send + Sync>,
     /// Begins what a command asks for a person, in the background; `false`: too much is going on already.
@@ -54,6 +59,8 @@ pub struct Entrypoints {
     pub delivered: Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>,
     /// What keeps the bridge from being ready, if anything does.
     pub unready: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    /// Looks at everything that may be wrong; `None`: somebody else has it looked at just now.
+    pub examine: Box<dyn Fn() -> BoxFuture<'static, Option<Vec<Finding>>> + Send + Sync>,
     /// What is counted of the bridge, as Prometheus reads it.
     pub numbers: Box<dyn Fn() -> BoxFuture<'static, Result<String>> + Send + Sync>,
     /// Set when the bridge is stopping.
@@ -90,7 +97,9 @@ impl Entrypoints {
             }
             (Verb::Get, "/plugin/fitbit/auth1") => self.auth1(request).await,
             (Verb::Get, "/plugin/fitbit/auth2") => self.auth2(request).await,
-            (Verb::Get, SETUP_PATH) => self.setup(request).await,
+            (Verb::Get, SETUP_PATH) => self.setup(request, None).await,
+            (Verb::Post, SETUP_PATH) => self.examined(request).await,
+            (Verb::Get, STATUS_PATH) => self.status(request).await,
             (Verb::Get, STYLE_PATH) => Ok(page::style()),
             (Verb::Get, "/healthz") => Ok(Response::text(200, "ok\n")),
             (Verb::Get, "/readyz") => Ok(match (self.unready)() {
@@ -213,7 +222,16 @@ impl Entrypoints {
         (self.changed)(Change::Connected(person.clone()));
     }
 
-    async fn setup(&self, request: &Request) -> Result<Response, Trouble> {
+    /// The setup page with what the doctor found. A form asks for it, as connections are made and messages sent.
+    async fn examined(&self, request: &Request) -> Result<Response, Trouble> {
+        self.form(request)?;
+        let Some(findings) = (self.examine)().await else {
+            return Err(Trouble::new(503, "everything is being looked at just now", "ask again in a minute"));
+        };
+        self.setup(request, Some(findings)).await
+    }
+
+    async fn setup(&self, request: &Request, examined: Option<Vec<Finding>>) -> Result<Response, Trouble> {
         let parameters = request.parameters();
         let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let shown = setup::Shown {
@@ -221,10 +239,17 @@ impl Entrypoints {
             done: parameter("done"),
             form_token: self.access.form_token(self.now()),
             unready: (self.unready)(),
+            examined,
             found: self.found(request, &parameters).await,
         };
         let view = setup::view(&self.household, &self.oauth, shown).await?;
         Ok(page::answer(200, page::setup(&view)))
+    }
+
+    async fn status(&self, request: &Request) -> Result<Response, Trouble> {
+        let token = self.access.form_token(self.now());
+        let view = status::view(&self.household, &self.topics, &request.parameters(), token).await?;
+        Ok(page::answer(200, page::status(&view)))
     }
 
     /// The patients who are looked for, if anyone is: of one's own will, for that asks the upstream.

@@ -10,9 +10,12 @@ use serde::Serialize;
 use super::patient::Found;
 use super::registration::Registration;
 use super::server::Response;
+use super::status::view::StatusView;
 
 /// Where the setup page is.
 pub const SETUP_PATH: &str = "/plugin/fitbit/page/setup.html";
+/// Where the status page is.
+pub const STATUS_PATH: &str = "/plugin/fitbit/page/status.html";
 /// Where the stylesheet is; pages have no style of their own. It is no secret, and `auth2` is shown without password.
 pub const STYLE_PATH: &str = "/plugin/fitbit/page/style.css";
 
@@ -50,8 +53,32 @@ pub struct SetupView {
     pub form_token: String,
     /// What came of the form sent before.
     pub notice: Option<Notice>,
-    /// Whether there is a status page to link to.
-    pub status_page: bool,
+    /// What the doctor found, where it was asked.
+    pub examination: Option<ExaminationView>,
+}
+
+/// What the doctor found.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExaminationView {
+    /// Whether nothing needs doing.
+    pub well: bool,
+    /// What it comes to, in a sentence.
+    pub summary: String,
+    /// Each finding, in order.
+    pub findings: Vec<ExaminedView>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExaminedView {
+    /// What it is.
+    pub subject: &'static str,
+    /// `ok`, `warning` or `trouble`.
+    pub state: &'static str,
+    /// What is so, said of the subject.
+    pub what: String,
+    /// What helps.
+    pub cure: Option<String>,
 }
 
 /// Something missing or wrong, and what to do about it; sentences.
@@ -230,6 +257,11 @@ pub fn setup(view: &SetupView) -> String {
     render("setup.html", context! { here, systems => Serde(systems), ..Serde(view) })
 }
 
+/// The status page as HTML.
+pub(super) fn status(view: &StatusView) -> String {
+    render("status.html", Value::from(Serde(view)))
+}
+
 /// A message as HTML.
 pub fn message(view: &MessageView) -> String {
     render("message.html", Value::from(Serde(view)))
@@ -256,6 +288,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates.add_filter("length", |list: Value| list.len().unwrap_or(0));
     let sources = [
         ("setup.html", include_str!("../../setup/setup.html")),
+        ("status.html", include_str!("../../setup/status.html")),
         ("message.html", include_str!("../../setup/message.html")),
     ];
     for (name, source) in sources {

@@ -7,15 +7,15 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::page::{
-    Consent, Finding, Link, MessageView, MissingScope, Notice, PersonSettings, PersonView, ProviderView, SETUP_PATH,
-    SetupView,
+    Consent, ExaminationView, ExaminedView, Finding, Link, MessageView, MissingScope, Notice, PersonSettings,
+    PersonView, ProviderView, SETUP_PATH, SetupView,
 };
 use super::patient::Found;
-use super::redirect;
 use super::registration::registration;
 use super::trouble::{Trouble, sentence};
+use crate::doctor;
 use crate::household::{Household, Member};
-use crate::oauth::{Connected, OAuth, why_switched_off};
+use crate::oauth::{Connected, OAuth, redirect, why_switched_off};
 use crate::reading::Person;
 use crate::snapshot::{AuthState, Snapshot};
 use crate::store::Order;
@@ -31,6 +31,8 @@ pub(super) struct Shown<'r> {
     pub form_token: String,
     /// What keeps the bridge from being ready, if anything does.
     pub unready: Option<String>,
+    /// What the doctor found, where it was asked.
+    pub examined: Option<Vec<doctor::Finding>>,
     /// The patients found for the person selected.
     pub found: Option<Found>,
 }
@@ -54,7 +56,10 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
             client_id_from_environment: client.id_from_environment,
             secret_stored: client.secret.is_some(),
             secret_from_environment: client.secret_from_environment,
-            redirect: (!anywhere).then(|| redirect::notice(&public_url)),
+            redirect: (!anywhere).then(|| match redirect::judged(&public_url) {
+                Ok(text) => Notice { good: true, text },
+                Err(text) => Notice { good: false, text },
+            }),
             registration: registration(upstream.provider, &address, &public_url),
         });
     }
@@ -132,8 +137,19 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
         selected: shown.selected.map(str::to_owned),
         form_token: shown.form_token,
         notice: shown.done.and_then(notice),
-        status_page: false,
+        examination: shown.examined.as_deref().map(examination),
     })
+}
+
+fn examination(examined: &[doctor::Finding]) -> ExaminationView {
+    let findings = examined.iter().map(|finding| ExaminedView {
+        subject: finding.subject,
+        state: finding.state.word(),
+        what: finding.what.clone(),
+        cure: finding.cure.clone(),
+    });
+    let well = examined.iter().all(|finding| finding.state != doctor::State::Trouble);
+    ExaminationView { well, summary: doctor::summary(examined), findings: findings.collect() }
 }
 
 /// The page after a consent.
@@ -162,7 +178,7 @@ pub(super) fn not_connected(person: &Person, kept: bool, trouble: &Trouble) -> M
 }
 
 /// What a form did, in words.
-fn notice(done: &str) -> Option<Notice> {
+pub(super) fn notice(done: &str) -> Option<Notice> {
     let text = match done {
         "saved" => "Saved.",
         "added" => "Added. What is missing now is said below.",
@@ -197,7 +213,7 @@ fn connect(person: &Person) -> Link {
     Link { href: format!("/plugin/fitbit/auth1?user={person}"), title: "Connect again".into() }
 }
 
-async fn person_view(
+pub(super) async fn person_view(
     household: &Household,
     member: &Member,
     snapshot: &Snapshot,
@@ -350,7 +366,7 @@ fn device_line(device: &crate::snapshot::Device, now: DateTime<Utc>, zone: Tz) -
 }
 
 /// A time as a person says it, in their own zone.
-fn when(time: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
+pub(super) fn when(time: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
     let (time, today) = (time.with_timezone(&zone), now.with_timezone(&zone).date_naive());
     match (time.date_naive() - today).num_days() {
         0 => time.format("today %H:%M").to_string(),

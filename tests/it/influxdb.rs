@@ -2,7 +2,8 @@
 //! happened meanwhile.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod server; // a real database, and points that can be compared
+mod grafana; // the dashboard, asked of a real database
+pub mod server; // a real database, and points that can be compared
 
 use std::io::Write;
 use std::path::Path;
@@ -264,7 +265,7 @@ async fn lines_that_are_refused_are_left_out_and_nothing_else() {
     let odd = "Activity,user=carl steps=\"many\" 1795042800000000000";
     world.http.post(server.url("write?db=fitbit")).body(odd).send().await.unwrap().error_for_status().unwrap();
     let mut readings = year(0, 0);
-    readings.retain(|reading| reading.at.date().to_string() > "2026-10-".to_owned());
+    readings.retain(|reading| reading.at.date().to_string().as_str() > "2026-10-");
     record(&world, "anna", &readings).await;
     world.start().await;
     let mut kept = kept(&world).await;

@@ -9,6 +9,7 @@ mod changes; // a fetch asks what can have changed, counted
 mod commands; // what is asked over MQTT and by forms, and what comes of it
 mod command_line; // each command, by the real program
 mod examples; // what programmers are shown
+mod doctor; // what may be wrong, found, with its cure
 mod files; // configuration, people's files, races, obstacles
 mod fixtures; // every endpoint row's answers decode to the expected readings
 mod intraday; // values within a day, and workouts whole
@@ -40,9 +41,12 @@ mod numbers; // what the bridge counts of itself
 mod quota; // what may be asked, and when no more
 mod server; // HTTP behind the guard
 mod browser; // a browser without scripts
+mod chromium; // a real one
+mod pages; // the pages on every screen, for everyone, and on paper
 mod consent; // from auth1 to the first values
 mod door; // who is let in, and what a form may do
 mod setup; // a first set-up, by the page and by hand
+mod status; // what is known of a person, as a page
 mod units; // systems of units
 mod world; // a household for one test
 mod simulator; // the simulated cloud is strict and consistent

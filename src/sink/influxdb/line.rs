@@ -124,6 +124,8 @@ pub fn line(person: &Person, reading: &Reading, zone: Tz) -> Option<String> {
     field(&mut line, key, &reading.value)?;
     for (name, value) in &reading.beside {
         let value = match value {
+            // Clouds write it as a number or as text; a field has one type, and no float holds all its digits.
+            Json::Number(number) if name == "logId" => Some(Value::Text(number.to_string())),
             Json::Number(number) => number.as_f64().map(Value::Number),
             Json::String(text) => Some(Value::Text(text.clone())),
             Json::Bool(is_so) => Some(Value::Text(is_so.to_string())),

@@ -5,7 +5,7 @@ use fitbit2mqtt::metric;
 use fitbit2mqtt::reading::{Reading, Resolution};
 use fitbit2mqtt::store::Selection;
 
-use super::both::{Home, all, day, minutes, noon, number, record, sample, selected};
+use super::both::{Home, all, anna, day, minutes, noon, number, record, sample, selected};
 
 /// Three days apart, in two time zones, with samples of three series.
 fn life() -> Vec<Reading> {
@@ -86,5 +86,47 @@ async fn the_repeated_hour_is_told_twice_and_in_its_order() {
         let selection = Selection { from: day("2026-10-25"), to: day("2026-10-25"), metrics: &[], intraday: true };
         let back: Vec<_> = selected(store, &selection, 3).await.into_iter().map(|stored| stored.reading).collect();
         assert_eq!(back, told, "{engine}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_metric_is_read_by_days_and_as_a_curve() {
+    for Home { engine, store, .. } in &Home::each().await {
+        let mut readings = vec![
+            number("body-weight", "2026-11-18T07:00:00+01:00", 72.4),
+            number("body-weight", "2026-11-18T21:00:00+01:00", 73.0),
+            number("body-weight", "2026-11-20T07:00:00+01:00", 72.0),
+            number("steps", "2026-11-19", 1.0),
+        ];
+        readings.extend(minutes("heart-rate", "2026-11-20", 10, |minute| 60.0 + minute as f64));
+        let fine = |reading: &Reading| Reading { resolution: Some(Resolution::SECOND), ..reading.clone() };
+        let late = minutes("heart-rate", "2026-11-20", 200, |_| 90.0);
+        readings.extend(late[190..].iter().map(fine));
+        record(store, &readings, noon(0)).await;
+        let (weight, heart) = (metric::find("body-weight").unwrap(), metric::find("heart-rate").unwrap());
+
+        let numbers = store.numbers(&anna(), weight, day("2026-11-18"), day("2026-11-19")).await.unwrap();
+        assert_eq!(numbers, [(day("2026-11-18"), 72.4), (day("2026-11-18"), 73.0)], "{engine}");
+        let newest = store.newest_within(&anna(), weight, day("2026-11-01"), day("2026-11-19"), 1).await.unwrap();
+        assert_eq!(
+            newest.iter().map(|stored| stored.reading.value.number()).collect::<Vec<_>>(),
+            [Some(73.0)],
+            "{engine}"
+        );
+
+        let midnight = noon(-12 * 3600);
+        let curve = store.curve(&anna(), heart, (midnight, noon(0)), 300).await.unwrap();
+        let told: Vec<_> = curve
+            .iter()
+            .map(|point| ((point.at - midnight).num_minutes(), point.low, point.mean, point.high))
+            .collect();
+        let late = [(190, 90.0, 90.0, 90.0), (195, 90.0, 90.0, 90.0)];
+        assert_eq!(told, [[(0, 60.0, 62.0, 64.0), (5, 65.0, 67.0, 69.0)], late].concat(), "{engine}: both resolutions");
+        let before = midnight + chrono::TimeDelta::minutes(190);
+        assert_eq!(store.curve(&anna(), heart, (before, before), 60).await.unwrap(), [], "{engine}: before, not with");
+        let anna = anna();
+        let last = |before| store.last_sample(&anna, heart, before);
+        assert_eq!(last(before).await.unwrap(), Some(midnight + chrono::TimeDelta::minutes(9)), "{engine}");
+        assert_eq!(last(midnight).await.unwrap(), None, "{engine}");
     }
 }

@@ -51,6 +51,21 @@ fn a_sample_belongs_to_another_measurement_than_the_day() {
 }
 
 #[test]
+fn a_line_is_named_without_its_values() {
+    let weight = reading("body-weight", Value::Number(72.4), "2026-11-19T07:12:00+01:00", Some("Aria Air"), Json::Null);
+    assert_eq!(named(&said(&weight)), r"Body,device=Aria\ Air,user=anna at 2026-11-19T06:12:00+00:00");
+}
+
+#[test]
+fn an_identifier_is_text_whichever_cloud_it_is_of() {
+    for id in [json!(15147398500_i64), json!("15147398500")] {
+        let start = Value::Text("2026-11-18T10:48:00+01:00".into());
+        let workout = reading("last-workout", start, "2026-11-18T10:48:00+01:00", None, json!({ "logId": id }));
+        assert!(said(&workout).contains("last-workout-logId=\"15147398500\""), "{}", said(&workout));
+    }
+}
+
+#[test]
 fn a_stretch_of_sleep_has_its_level_as_a_tag() {
     let deep = Value::Text("deep".into());
     let deep = reading("sleep-level", deep, "2026-11-19T02:12:00+01:00", None, json!({"seconds": 930}));
