@@ -297,7 +297,7 @@ mod tests {
                 assert_eq!(unit.convert(12.345_678_9, system) != 12.345_678_9, renamed, "{} in {system:?}", metric.key);
             }
             let british = unit.symbol(System::UnitedKingdom) != unit.symbol(System::Metric);
-            assert_eq!(british, metric.key == "body-weight", "{}", metric.key);
+            assert_eq!(british, unit == Unit::Kilogram, "{}", metric.key);
         }
     }
 

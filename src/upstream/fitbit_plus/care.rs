@@ -75,7 +75,7 @@ pub fn calendar(body: &Json, context: &Context) -> Result<Decoded, Failure> {
 /// The identifiers of the health metrics without which results cannot be read, for nothing that is here tells their
 /// unit; newest results first.
 pub fn lacking(pages: &[Json]) -> Vec<String> {
-    let documents = Documents { resources: pages.iter().flat_map(resources).collect() };
+    let documents = Documents::of_all(pages.iter().flat_map(resources).collect());
     let mut lacking: Vec<(&str, &str)> = Vec::new();
     for result in documents.results() {
         let needs = kind(result).filter(|kind| !Known::find(kind).is_some_and(Known::is_bare));
@@ -96,6 +96,8 @@ pub fn lacking(pages: &[Json]) -> Vec<String> {
 /// Resources of all types, in the order they came.
 struct Documents<'j> {
     resources: Vec<&'j Json>,
+    /// The first of each type and identifier.
+    by_id: HashMap<(&'j str, &'j str), &'j Json>,
 }
 
 fn resources(body: &Json) -> impl Iterator<Item = &Json> {
@@ -108,7 +110,17 @@ impl<'j> Documents<'j> {
         if !body.get("data").is_some_and(Json::is_array) {
             return Err(Failure::Malformed("the answer is no JSON:API document: it has no data".into()));
         }
-        Ok(Documents { resources: resources(body).collect() })
+        Ok(Documents::of_all(resources(body).collect()))
+    }
+
+    fn of_all(resources: Vec<&'j Json>) -> Documents<'j> {
+        let mut by_id = HashMap::new();
+        for resource in &resources {
+            if let (Some(kind), Some(id)) = (resource["type"].as_str(), resource["id"].as_str()) {
+                by_id.entry((kind, id)).or_insert(*resource);
+            }
+        }
+        Documents { resources, by_id }
     }
 
     fn of<'d>(&'d self, kind: &'d str) -> impl Iterator<Item = &'j Json> + 'd {
@@ -116,7 +128,7 @@ impl<'j> Documents<'j> {
     }
 
     fn find(&self, kind: &str, id: &str) -> Option<&'j Json> {
-        self.of(kind).find(|resource| resource["id"] == id)
+        self.by_id.get(&(kind, id)).copied()
     }
 
     /// Results that were not skipped, each once: as it was last changed.
