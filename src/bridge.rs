@@ -3,6 +3,8 @@
 mod broker; // the broker as it is configured
 mod commands; // what is asked over MQTT and by forms, and what comes of it
 mod destinations; // every destination, as one
+mod entrypoints; // what HTTP is given
+mod examination; // what the doctor is given to look at
 mod numbers; // what stands, for whoever measures the bridge
 
 use std::future::Future;
@@ -18,24 +20,26 @@ use serde_json::json;
 
 use self::commands::Commands;
 pub use self::destinations::Destinations;
+pub use self::examination::case;
 use self::numbers::Numbers;
 use crate::backfill::Backfill;
 use crate::clock::Clock;
 use crate::command;
-use crate::config::{Action, Config, PersonAction, Sleep};
+use crate::config::{Action, Config, DueAction, Sleep, Whom};
 use crate::fetch::{Fetcher, Refusal, Rules};
+use crate::group::Groups;
 use crate::household::Household;
 use crate::oauth::OAuth;
+use crate::plan::Wanted;
 use crate::plugindata::{Plugindata, RunLock};
+use crate::plus::Reader;
 use crate::reading::Person;
 use crate::schedule::{Change, Ran, Runner, Schedule};
 use crate::sink::mqtt::Mqtt;
-use crate::sink::mqtt::topic::Topics;
 use crate::snapshot::{Sink, utc};
 use crate::store::{Store, Wish};
 use crate::upstream::{UPSTREAMS, client};
-use crate::web::access::Access;
-use crate::web::entrypoint::{Entrypoints, read_fetch};
+use crate::web::entrypoint::read_fetch;
 use crate::web::page::SETUP_PATH;
 use crate::web::server;
 
@@ -46,8 +50,6 @@ const WATCH: Duration = Duration::from_secs(60);
 
 /// How long a stop waits for a token that is being renewed; all else ends at once.
 const FAREWELL: Duration = Duration::from_secs(75);
-/// How long whoever asked for a fetch waits for the broker to have its values.
-const DELIVERY: Duration = Duration::from_secs(2);
 
 /// What every command needs: the people, their consent, their fetches.
 pub struct Parts {
@@ -57,22 +59,30 @@ pub struct Parts {
     pub oauth: Arc<OAuth>,
     /// Their fetches.
     pub fetcher: Arc<Fetcher>,
+    /// What an organization has.
+    pub reader: Reader,
+    /// Its groups.
+    pub groups: Arc<Groups>,
 }
 
 impl Parts {
     /// Opens files and store, and publishes to `sinks`.
     pub fn new(config: &Config, clock: Clock, store: Store, sinks: Vec<Arc<dyn Sink>>) -> Result<Parts> {
         let plugindata = Plugindata::new(&config.data_dir).overridden_by(config.clients.clone());
-        let page = config.http.public_url.join(SETUP_PATH);
-        let household = Arc::new(Household::new(plugindata, store, clock, page));
+        let household = Arc::new(Household::new(plugindata, store, clock, page(config)));
         let http = client::http()?;
         let redirect = config.http.public_url.join("/plugin/fitbit/auth2");
-        let oauth = OAuth::new(Arc::clone(&household), http.clone(), config.upstreams.clone(), redirect);
+        let oauth = OAuth::new(Arc::clone(&household), http.clone(), config.upstreams.clone(), redirect)?;
         let oauth = Arc::new(oauth);
         let Sleep { night_starts, score } = config.sleep;
         let rules = Rules { history: config.history.clone(), night_starts, sleep_score: score };
+        let (clock, telemetry) = (household.clock.clone(), household.telemetry.clone());
+        let reader = Reader::with(config, Arc::clone(oauth.organization()), http.clone(), clock, telemetry)?;
         let fetcher = Fetcher::new(Arc::clone(&household), Arc::clone(&oauth), http, rules, sinks);
-        Ok(Parts { household, oauth, fetcher: Arc::new(fetcher) })
+        let fetcher = Arc::new(fetcher);
+        let side_by_side = config.history.parallel;
+        let groups = Groups::new(Arc::clone(&household), Arc::clone(&fetcher), reader.clone(), side_by_side);
+        Ok(Parts { household, oauth, fetcher, reader, groups: Arc::new(groups) })
     }
 
     /// Their past.
@@ -91,6 +101,11 @@ pub async fn store(config: &Config) -> Result<Store> {
     }
 }
 
+/// The address of the setup page.
+fn page(config: &Config) -> String {
+    config.http.public_url.join(SETUP_PATH)
+}
+
 /// The plugin process: entry points on `listener`, interval actions, MQTT; until `shutdown`.
 pub async fn run(
     mut config: Config,
@@ -103,7 +118,7 @@ pub async fn run(
     let _lock = RunLock::acquire(&config.data_dir)?;
     let store = store(&config).await?;
     broker::start_embedded(&config.mqtt)?;
-    let mqtt = Arc::new(broker::client(&config, &store, config.http.public_url.join(SETUP_PATH)).await?);
+    let mqtt = Arc::new(broker::client(&config, &store, page(&config)).await?);
     let destinations = Arc::new(Destinations::new(Arc::clone(&mqtt), &config, &store)?);
     let parts = Parts::new(&config, clock.clone(), store.clone(), destinations.sinks())?;
     let backfill = Arc::new(parts.backfill(&config));
@@ -137,7 +152,7 @@ pub async fn run(
     let stopping = Arc::new(AtomicBool::new(false));
     let commands = Commands::new(Arc::clone(&bridge), schedule.changes());
     let numbers = Numbers::new(&bridge, Arc::clone(&destinations), config.metrics.people);
-    let entrypoints = entrypoints(&config, &bridge, &schedule, &commands, numbers, &stopping).await?;
+    let entrypoints = entrypoints::entrypoints(&config, &bridge, &schedule, &commands, numbers, &stopping).await?;
     let server = server::serve(listener, Arc::new(entrypoints))?;
     let listening = incoming.map(|incoming| commands.listen(incoming));
     log::info!("the setup page is at {}", bridge.parts.household.setup_page());
@@ -159,43 +174,6 @@ pub async fn run(
     let _ = tokio::join!(server.stop(), schedule.stop(FAREWELL), fetches, commands.stop(), past);
     destinations.stop().await;
     Ok(())
-}
-
-async fn entrypoints(
-    config: &Config,
-    bridge: &Arc<Bridge>,
-    schedule: &crate::schedule::Scheduled,
-    commands: &Commands,
-    numbers: Numbers,
-    stopping: &Arc<AtomicBool>,
-) -> Result<Entrypoints> {
-    let key = bridge.store.setting("form_key", || format!("{:032x}", rand::random::<u128>())).await?;
-    let http = &config.http;
-    let access = Access::new(http.password.clone(), &http.allowed_hosts, http.public_url.url().clone(), key);
-    let changes = schedule.changes();
-    let (ready, commands, numbers) = (Arc::clone(bridge), commands.clone(), Arc::new(numbers));
-    let mqtt = Arc::clone(&bridge.mqtt);
-    Ok(Entrypoints {
-        household: Arc::clone(&bridge.parts.household),
-        oauth: Arc::clone(&bridge.parts.oauth),
-        fetcher: Arc::clone(&bridge.parts.fetcher),
-        access,
-        topics: Topics::new(&config.mqtt.topic, &config.mqtt.bridge_topic)?,
-        changed: Box::new(move |change| {
-            let _ = changes.send(change);
-        }),
-        begin: Box::new(move |person, command| commands.begin(Some(person), command)),
-        delivered: Box::new(move || {
-            let mqtt = Arc::clone(&mqtt);
-            Box::pin(async move { mqtt.delivered(DELIVERY).await })
-        }),
-        unready: Box::new(move || ready.unready()),
-        numbers: Box::new(move || {
-            let numbers = Arc::clone(&numbers);
-            Box::pin(async move { numbers.exposition().await })
-        }),
-        stopping: Arc::clone(stopping),
-    })
 }
 
 /// The parts at work.
@@ -268,9 +246,9 @@ impl Bridge {
         let next: Vec<_> = household
             .next_actions()
             .into_iter()
-            .flat_map(|(person, actions)| actions.into_iter().map(move |action| (person.clone(), action)))
-            .map(|(person, action)| {
-                json!({"user": person, "representing": action.representing, "next": action.next.map(utc)})
+            .flat_map(|(whom, actions)| actions.into_iter().map(move |action| (whom.parameter(), action)))
+            .map(|((kind, name), action)| {
+                json!({kind: name, "representing": action.representing, "next": action.next.map(utc)})
             })
             .collect();
         let info = json!({
@@ -308,28 +286,43 @@ impl Bridge {
             .next_actions()
             .into_iter()
             .find(|(_, actions)| actions.iter().any(|action| late(action.next)))
-            .map(|(person, _)| format!("the action of {person} is overdue"))
+            .map(|(whom, _)| format!("the action of {whom} is overdue"))
     }
 }
 
 #[async_trait]
 impl Runner for Bridge {
-    async fn run(&self, action: &PersonAction) -> Ran {
+    async fn run(&self, action: &DueAction) -> Ran {
         self.notice_removals().await;
-        let person = &action.person;
+        let mut parameters = action.parameters.clone();
+        parameters.push(action.whom.parameter());
+        let ran = match read_fetch(&parameters) {
+            Ok((Whom::Person(person), wanted)) => self.run_for(&person, action, &wanted).await,
+            Ok((Whom::Group(group), wanted)) => {
+                let fetched = |person: &Person| self.backfill.fetched(person);
+                self.parts
+                    .groups
+                    .fetch(&group, &wanted, true, &fetched)
+                    .await
+                    .map_or_else(|refusal| failed(action, &refusal), |_| Ran::Through)
+            }
+            Err(bad) => failed(action, &Refusal::Bad(bad)),
+        };
+        self.publish_info().await;
+        self.backfill.wake();
+        ran
+    }
+}
+
+impl Bridge {
+    async fn run_for(&self, person: &Person, action: &DueAction, wanted: &Wanted) -> Ran {
         match self.store.wished(person, Wish::Paused).await {
             Ok(None) => {}
             Ok(Some(_)) => return Ran::Through,
             Err(error) => log::error!("{person}: {error:#}"),
         }
-        let mut parameters = action.parameters.clone();
-        parameters.push(("user".into(), person.to_string()));
-        let outcome = match read_fetch(&parameters) {
-            Ok((person, wanted)) => self.parts.fetcher.fetch(&person, &wanted).await.map(drop),
-            Err(bad) => Err(Refusal::Bad(bad)),
-        };
-        let ran = match outcome {
-            Ok(()) => {
+        match self.parts.fetcher.fetch(person, wanted).await {
+            Ok(_) => {
                 self.backfill.fetched(person);
                 Ran::Through
             }
@@ -342,14 +335,15 @@ impl Runner for Bridge {
                 log::info!("{person} is gone; what was published is cleared");
                 Ran::Gone
             }
-            Err(Refusal::Stopping) => Ran::Interrupted,
-            Err(refusal) => {
-                log::warn!("the action {} failed: {refusal}", action.url);
-                Ran::Through
-            }
-        };
-        self.publish_info().await;
-        self.backfill.wake();
-        ran
+            Err(refusal) => failed(action, &refusal),
+        }
     }
+}
+
+fn failed(action: &DueAction, refusal: &Refusal) -> Ran {
+    if let Refusal::Stopping = refusal {
+        return Ran::Interrupted;
+    }
+    log::warn!("the action {} failed: {refusal}", action.url);
+    Ran::Through
 }

@@ -2,6 +2,7 @@
 
 mod auth; // consent in the terminal
 mod backfill; // the past, with its progress
+mod doctor; // what may be wrong
 mod export; // history out of the store
 mod import; // tokens of other programs
 mod plus; // what Fitbit Plus has
@@ -112,6 +113,8 @@ enum Command {
         /// Whom
         user: Person,
     },
+    /// What may be wrong with configuration, clock, broker, consents, files, and the cure; fails if something needs doing
+    Doctor,
     /// What Fitbit Plus has, as NDJSON
     Plus(plus::Plus),
     /// Print the plugin manifest
@@ -185,6 +188,10 @@ fn act(arguments: Arguments) -> Result<(), Failed> {
         Command::Export(wanted) => runtime.block_on(export::export(config()?, wanted))?,
         Command::Import { file, user } => import::import(&config()?, &file, user.as_ref())?,
         Command::Forget { user } => runtime.block_on(forget(config()?, user))?,
+        Command::Doctor => {
+            let config = Config::load(arguments.config.as_deref(), std::env::vars_os());
+            runtime.block_on(doctor::doctor(config))?
+        }
         Command::Plus(asked) => runtime.block_on(plus::plus(config()?, asked))?,
         Command::Manifest | Command::Completions { .. } => {}
     }
@@ -330,7 +337,7 @@ fn complain(error: &anyhow::Error) {
 fn logger(arguments: &Arguments) {
     // These print what they do themselves.
     let calm = match arguments.command {
-        Some(Command::Backfill(_) | Command::Plus(_)) => true,
+        Some(Command::Backfill(_) | Command::Plus(_) | Command::Doctor) => true,
         #[cfg(feature = "embedded")]
         Some(Command::Demo { .. }) => true,
         _ => false,

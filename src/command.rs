@@ -159,7 +159,7 @@ pub fn read_fetch(parameters: &[(String, String)]) -> Result<Wanted, BadRequest>
             other => {
                 let allowed = KEYWORDS.join(", ");
                 return Err(BadRequest(format!(
-                    "{other:?} is not a parameter; allowed: user, methods, force, {allowed}"
+                    "{other:?} is not a parameter; allowed: user, group, methods, force, {allowed}"
                 )));
             }
         }

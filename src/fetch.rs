@@ -20,6 +20,7 @@ pub use outcome::{Outcome, Refusal};
 pub use past::{Next, Step, Tried};
 
 use self::asking::{Answer, patience, useless_to_ask_on};
+use self::told::merged;
 use self::trouble::Troubles;
 use crate::config::History;
 use crate::household::{Household, Member};
@@ -199,7 +200,8 @@ impl Fetcher {
         }
     }
 
-    fn is_stopping(&self) -> bool {
+    /// Whether nothing more is asked.
+    pub fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
 
@@ -223,7 +225,7 @@ impl Fetcher {
 
     /// What a plan has to know of a person of whom nothing was ever asked.
     fn nothing_known(&self, member: &Member) -> Known {
-        let user_id = member.file.token.as_ref().and_then(|token| token.user_id.clone());
+        let user_id = member.user_id().map(str::to_owned);
         Known {
             now: self.household.clock.now(),
             zone: member.zone,
@@ -286,11 +288,14 @@ impl Fetcher {
         let mut read: Option<Profile> = None;
         for endpoint in rare.filter(|endpoint| member.profile_due && granted(endpoint.scope)) {
             // It answers no method until the plan says so.
-            let (path, body, methods) = (endpoint.path.to_owned(), None, Vec::new());
+            let path = Endpoint::addressed(endpoint.path, member.user_id(), self.household.clock.now());
+            let (body, methods) = (None, Vec::new());
             let ask = Ask { endpoint, path, body, start, end, detail: None, follow: false, whole: true, methods };
             let answer = self.ask(&member, ask, Lane::Live, patience(&answers)).await?;
             let context = self.context(&member, &answer.ask, None);
-            if let Some(Ok(decoded)) = answer.pages.first().map(|page| decode(endpoint, page, &context)) {
+            if !answer.pages.is_empty()
+                && let Ok(decoded) = decode(endpoint, &merged(&answer.pages), &context)
+            {
                 let nothing = Profile { zone: None, name: None, since: None };
                 read = decoded.profile.or(read).or(Some(nothing));
             }

@@ -1,22 +1,23 @@
 //! Who the people are and what is known of each: files and store put together. Asks no upstream.
 
+mod member; // one person, as far as a fetch has to know them
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value as Json};
-use sha2::{Digest, Sha256};
 
+pub use self::member::{Member, account};
 use crate::clock::Clock;
-use crate::config::PersonAction;
+use crate::config::{DueAction, Whom};
 use crate::event;
-use crate::metric::{KEPT, System};
-use crate::plan::{Intraday, Keywords, parse_detail};
-use crate::plugindata::{PersonFile, Plugindata};
+use crate::metric::System;
+use crate::plugindata::{PersonFile, Plugindata, Token};
 use crate::quota::Quota;
-use crate::reading::Person;
+use crate::reading::{Person, Value};
 use crate::snapshot::{Auth, AuthState, NextAction, Shown, Snapshot, Status, utc};
 use crate::store::{Selection, Store, Stored, StoredAuth, Wish};
 use crate::telemetry::Telemetry;
@@ -40,33 +41,13 @@ pub struct Household {
     pub telemetry: Telemetry,
     quota: Quota,
     page: String,
-    next_actions: Mutex<BTreeMap<Person, Actions>>,
+    next_actions: Mutex<BTreeMap<Whom, Actions>>,
     /// The people's files as they were when they could last be read.
     last_known: Mutex<BTreeMap<Person, PersonFile>>,
 }
 
-/// A person's interval actions, by what they call.
+/// The interval actions of somebody, by what they call.
 type Actions = BTreeMap<String, NextAction>;
-
-/// One person, as far as a fetch has to know them.
-pub struct Member {
-    /// The name.
-    pub person: Person,
-    /// The settings and token.
-    pub file: PersonFile,
-    /// Where the data comes from.
-    pub upstream: &'static Upstream,
-    /// The unit system of what is published.
-    pub system: System,
-    /// The time zone: the profile's, else this machine's, for a household lives where its bridge runs.
-    pub zone: Tz,
-    /// The day from which the account exists, as far as the upstream says.
-    pub since: Option<NaiveDate>,
-    /// Whether the profile was last read over a day ago, or never.
-    pub profile_due: bool,
-    /// The civil date now.
-    pub today: NaiveDate,
-}
 
 impl Household {
     /// The people of a data folder; `page` is the address of the setup page.
@@ -120,9 +101,13 @@ impl Household {
         }
     }
 
-    async fn member_with(&self, person: &Person, file: PersonFile) -> Result<Member> {
+    async fn member_with(&self, person: &Person, mut file: PersonFile) -> Result<Member> {
         let application = self.plugindata.application()?;
         let upstream = chosen_upstream(file.provider.as_deref().or(application.provider.as_deref()))?;
+        if upstream.is_organizations() {
+            // Who is chosen is connected; the organization's token stands in for one of their own.
+            file.token = file.patient.as_deref().map(Token::of_patient);
+        }
         let system = file.system.as_deref().or(application.system.as_deref()).map(System::named).unwrap_or_default();
         let profile = self.store.profile(person).await?;
         let now = self.clock.now();
@@ -134,6 +119,26 @@ impl Household {
         Ok(Member { person: person.clone(), file, upstream, system, zone, since, profile_due, today })
     }
 
+    /// Who agreed to be published with their group, and which patient each of them is. Whose file cannot be read, that is
+    /// told in the log. It blocks.
+    pub fn agreed(&self) -> Result<Vec<(Person, String)>> {
+        let usual = self.plugindata.application()?.provider;
+        let mut agreed = Vec::new();
+        for person in self.plugindata.people()? {
+            let file = match self.plugindata.person(&person) {
+                Ok(file) => file.filter(|file| file.publish),
+                Err(error) => {
+                    log::warn!("{person} is left out of their group: {error:#}");
+                    None
+                }
+            };
+            let Some(file) = file else { continue };
+            let upstream = chosen_upstream(file.provider.as_deref().or(usual.as_deref()))?;
+            agreed.extend(file.patient.filter(|_| upstream.is_organizations()).map(|patient| (person, patient)));
+        }
+        Ok(agreed)
+    }
+
     /// The upstream of a person: their own choice, else the household's, else the first there is.
     pub fn upstream(&self, file: &PersonFile) -> Result<&'static Upstream> {
         match &file.provider {
@@ -142,31 +147,31 @@ impl Household {
         }
     }
 
-    /// Notes when one of a person's actions runs next, here and, for other processes, in the store.
-    pub async fn announce(&self, action: &PersonAction, next: DateTime<Utc>) -> Result<()> {
+    /// Notes when an action runs next, here and, for other processes, in the store.
+    pub async fn announce(&self, action: &DueAction, next: DateTime<Utc>) -> Result<()> {
         let announced = NextAction { representing: action.representing.clone(), next: Some(next) };
-        self.store.announce_action(&action.person, &action.url, &announced).await?;
+        self.store.announce_action(&action.whom, &action.url, &announced).await?;
         let mut actions = hold(&self.next_actions);
-        actions.entry(action.person.clone()).or_default().insert(action.url.clone(), announced);
+        actions.entry(action.whom.clone()).or_default().insert(action.url.clone(), announced);
         Ok(())
     }
 
     /// An action runs no more.
-    pub async fn withdraw(&self, action: &PersonAction) -> Result<()> {
-        hold(&self.next_actions).retain(|person, theirs| {
-            if *person == action.person {
+    pub async fn withdraw(&self, action: &DueAction) -> Result<()> {
+        hold(&self.next_actions).retain(|whom, theirs| {
+            if *whom == action.whom {
                 theirs.remove(&action.url);
             }
             !theirs.is_empty()
         });
-        self.store.withdraw_action(&action.person, &action.url).await
+        self.store.withdraw_action(&action.whom, &action.url).await
     }
 
     /// When everyone's actions run next.
-    pub fn next_actions(&self) -> BTreeMap<Person, Vec<NextAction>> {
+    pub fn next_actions(&self) -> BTreeMap<Whom, Vec<NextAction>> {
         hold(&self.next_actions)
             .iter()
-            .map(|(person, theirs)| (person.clone(), theirs.values().cloned().collect()))
+            .map(|(whom, theirs)| (whom.clone(), theirs.values().cloned().collect()))
             .collect()
     }
 
@@ -174,6 +179,8 @@ impl Household {
     pub async fn values(&self, member: &Member) -> Result<Vec<Shown>> {
         let newest = self.store.newest(&member.person).await?;
         let mut shown = member.shown(newest);
+        let now = self.clock.now();
+        shown.retain(|shown| shown.metric.key != "next-appointment" || is_to_come(&shown.value, now));
         for value in shown.iter_mut().filter(|shown| trend::METRICS.contains(&shown.metric.key)) {
             let trend = self.trend(member, value).await?;
             value.beside.insert("trend".into(), trend.into());
@@ -235,7 +242,7 @@ impl Household {
 
     /// The person's interval actions: those that run here, else those that another process runs.
     async fn actions(&self, person: &Person) -> Result<Vec<NextAction>> {
-        match self.next_actions().remove(person) {
+        match self.next_actions().remove(&Whom::Person(person.clone())) {
             Some(actions) => Ok(actions),
             None => self.store.announced_actions(person).await,
         }
@@ -277,71 +284,10 @@ impl Household {
     }
 }
 
-impl Member {
-    /// Whether values of this metric are published: where the person chose any, those; and nothing that is only kept, nor
-    /// what this upstream cannot deliver, for that was measured before the person moved here, and will never be newer.
-    pub fn is_shown(&self, metric: &str) -> bool {
-        let chosen = self.file.metrics.as_ref().is_none_or(|chosen| chosen.iter().any(|name| name == metric));
-        chosen
-            && KEPT.iter().all(|kept| kept.key != metric)
-            && self.upstream.endpoints.iter().any(|endpoint| endpoint.gives().contains(&metric))
-    }
-
-    /// Readings as they are published: those chosen, converted for this person.
-    fn shown(&self, stored: Vec<Stored>) -> Vec<Shown> {
-        let published = stored.into_iter().filter(|stored| self.is_shown(stored.reading.metric.key));
-        published.map(|stored| Shown::new(stored.reading, stored.fetched, self.system)).collect()
-    }
-
-    /// What lasting identifiers are made of: what was written at the first consent. Where a token came by another way,
-    /// what that consent would have written.
-    pub fn account(&self) -> Option<String> {
-        let of_token = || self.file.token.as_ref().map(|token| self.account_of(token.user_id.as_deref()));
-        self.file.account.clone().or_else(of_token)
-    }
-
-    /// The account of somebody known to the upstream by this identifier.
-    pub fn account_of(&self, user_id: Option<&str>) -> String {
-        account(self.upstream.provider, user_id, &self.person)
-    }
-
-    /// Whether the token is of another upstream than the person's present one: no scope of it is one of this one's.
-    pub fn is_moving(&self) -> bool {
-        let ours = |scope: &String| self.upstream.scopes.iter().any(|(name, _)| name == scope);
-        self.scopes().is_some_and(|scopes| !scopes.iter().any(ours))
-    }
-
-    /// What a person who moves is told.
-    pub fn must_connect(&self) -> String {
-        format!("the token is of another upstream; connect with {} on the setup page", self.upstream.title)
-    }
-
-    /// The scopes granted, where the upstream said which.
-    pub fn scopes(&self) -> Option<Vec<String>> {
-        let token = self.file.token.as_ref()?;
-        let scopes: Vec<String> = token.scopes().map(str::to_owned).collect();
-        (!scopes.is_empty()).then_some(scopes)
-    }
-
-    /// The scopes asked for that were not granted, with what they would give.
-    pub fn missing_scopes(&self) -> Vec<(&'static str, &'static str)> {
-        let Some(granted) = self.scopes() else { return Vec::new() };
-        self.upstream.scopes.iter().filter(|(scope, _)| !granted.iter().any(|name| name == scope)).copied().collect()
-    }
-
-    /// What is kept of each day: what the person's file says, else what the configuration does.
-    pub fn intraday(&self, usual: &Intraday) -> Intraday {
-        let level = self.file.keywords.get("detail_level").and_then(|level| parse_detail(level).ok());
-        let metrics = self.file.intraday.as_ref().unwrap_or(&usual.metrics).clone();
-        Intraday { metrics, detail: level.unwrap_or(usual.detail) }
-    }
-
-    /// The keywords of the person's file, which a request's own override.
-    pub fn keywords(&self, request: &Keywords) -> Keywords {
-        let mut keywords = self.file.keywords.clone();
-        keywords.extend(request.clone());
-        keywords
-    }
+/// Whether an appointment is still to come: one that is over is not the next one, nor is one that was called off, in
+/// whose place nothing stands.
+fn is_to_come(value: &Value, now: DateTime<Utc>) -> bool {
+    matches!(value, Value::Text(text) if DateTime::parse_from_rfc3339(text).is_ok_and(|time| time > now))
 }
 
 /// A poisoned lock only means that another thread panicked between two whole values.
@@ -357,11 +303,4 @@ fn chosen_upstream(name: Option<&str>) -> Result<&'static Upstream> {
 /// This machine's time zone, or UTC where it has none that the tz database knows.
 pub fn zone_here() -> Tz {
     iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC)
-}
-
-/// What the lasting identifiers of a person are made of, once and for all at their first token: eight hexadecimal digits
-/// that tell accounts apart and say nothing about them.
-pub fn account(provider: &str, user_id: Option<&str>, person: &Person) -> String {
-    let hash = Sha256::digest(format!("{provider}\0{}\0", user_id.unwrap_or(person.as_str())));
-    hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }

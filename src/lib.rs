@@ -46,9 +46,11 @@ pub mod import; // tokens of other programs
 pub mod fetch; // one person: plan → ask → decode → record → publish
 pub mod backfill; // the past, in the background
 pub mod plus; // reads what Fitbit Plus has
+pub mod group; // all patients of a group, one by one
 pub mod schedule; // interval actions
 pub mod sink; // where values go
 pub mod history; // reading back: what the store holds, in forms to take away
+pub mod doctor; // everything that can be wrong around the bridge, with its cure
 pub mod web; // HTTP: guarded server, entry points, pages
 #[cfg(feature = "embedded")]
 pub mod broker; // the embedded broker

@@ -163,8 +163,9 @@ pub struct Provider {
     pub name: String,
     /// The name people know it by.
     pub title: String,
-    /// Where an application is registered.
-    pub registration: String,
+    /// Where an application is registered, if there is one place for it.
+    #[serde(default)]
+    pub registration: Option<String>,
 }
 
 impl Manifest {

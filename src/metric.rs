@@ -62,6 +62,7 @@ pub enum Group {
     Workouts,
     Devices,
     Rhythm,
+    Plus,
 }
 
 impl Group {
@@ -82,6 +83,7 @@ impl Group {
             Group::Workouts => "workouts",
             Group::Devices => "devices",
             Group::Rhythm => "rhythm",
+            Group::Plus => "plus",
         }
     }
 
@@ -102,6 +104,7 @@ impl Group {
             Group::Workouts => "Workouts",
             Group::Devices => "Devices",
             Group::Rhythm => "Heart rhythm",
+            Group::Plus => "Care programme",
         }
     }
 }
@@ -180,6 +183,50 @@ pub static METRICS: &[Metric] = &[
     row("tracker-last-sync",            "Tracker last sync",             Timestamp,               Devices,     Nothing,   instant("mdi:sync").diagnostic()),
     row("ecg-result",                   "ECG result",                    Text,                    Rhythm,      Nothing,   words("mdi:heart-flash")),
     row("irregular-rhythm-alert",       "Irregular rhythm alert",        Timestamp,               Rhythm,      Nothing,   instant("mdi:heart-broken")),
+    row("weight",                       "Weight (care programme)",                 Kilogram,               Plus,        Nothing,   measured("weight", 1, "mdi:scale-bathroom")),
+    row("lean-body-mass",               "Lean body mass",                          Kilogram,               Plus,        Nothing,   measured("weight", 1, "mdi:scale-bathroom")),
+    row("body-mass-index",              "Body mass index (care programme)",        KilogramPerSquareMetre, Plus,        Nothing,   measured("", 1, "mdi:human-male-height")),
+    row("body-fat-percentage",          "Body fat (care programme)",               Percent,                Plus,        Nothing,   measured("", 1, "mdi:percent-outline")),
+    row("body-temperature",             "Body temperature",                        Celsius,                Plus,        Nothing,   measured("temperature", 1, "mdi:thermometer")),
+    row("blood-pressure-systolic",      "Blood pressure, systolic",                Clinical("mmHg"),       Plus,        Nothing,   measured("", 0, "mdi:heart-pulse")),
+    row("blood-pressure-diastolic",     "Blood pressure, diastolic",               Clinical("mmHg"),       Plus,        Nothing,   measured("", 0, "mdi:heart-pulse")),
+    row("blood-glucose",                "Blood glucose",                           Clinical("mg/dL"),      Plus,        Nothing,   measured("blood_glucose_concentration", 0, "mdi:diabetes")),
+    row("oxygen-saturation",            "Oxygen saturation",                       Percent,                Plus,        Nothing,   measured("", 1, "mdi:water-percent")),
+    row("respiratory-rate",             "Respiratory rate",                        BreathsPerMinute,       Plus,        Nothing,   measured("", 0, "mdi:lungs")),
+    row("peripheral-perfusion-index",   "Peripheral perfusion index",              Percent,                Plus,        Measured,  measured("", 1, "mdi:water-percent")),
+    row("peak-expiratory-flow-rate",    "Peak expiratory flow rate",               Clinical("L/min"),      Plus,        Nothing,   measured("", 0, "mdi:weather-windy")),
+    row("forced-expiratory-volume1",    "Forced expiratory volume in one second",  Clinical("L"),          Plus,        Nothing,   measured("", 2, "mdi:weather-windy")),
+    row("forced-vital-capacity",        "Forced vital capacity",                   Clinical("L"),          Plus,        Nothing,   measured("", 2, "mdi:weather-windy")),
+    row("inhaler-usage",                "Inhaler usage",                           Count,                  Plus,        Measured,  measured("", 0, "mdi:spray")),
+    row("nausea-level",                 "Nausea level",                            Score,                  Plus,        Measured,  measured("", 0, "mdi:emoticon-sick-outline")),
+    row("pain-level",                   "Pain level",                              Score,                  Plus,        Measured,  measured("", 0, "mdi:emoticon-sad-outline")),
+    row("hemoglobin-a1c",               "Hemoglobin A1c",                          Percent,                Plus,        Nothing,   measured("", 1, "mdi:water")),
+    row("hdl-cholesterol",              "HDL cholesterol",                         Clinical("mg/dL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("ldl-cholesterol",              "LDL cholesterol",                         Clinical("mg/dL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("total-cholesterol",            "Total cholesterol",                       Clinical("mg/dL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("triglycerides",                "Triglycerides",                           Clinical("mg/dL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("blood-urea-nitrogen",          "Blood urea nitrogen",                     Clinical("mg/dL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("creatinine",                   "Creatinine",                              Clinical("mg/dL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("hemoglobin",                   "Hemoglobin",                              Clinical("g/dL"),       Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("hematocrit",                   "Hematocrit",                              Percent,                Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("total-serum-iron",             "Total serum iron",                        Clinical("µg/dL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("thyroid-stimulating-hormone",  "Thyroid-stimulating hormone",             Clinical("mIU/L"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("free-thyroxine",               "Free thyroxine",                          Clinical("ng/dL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("free-triiodothyronine",        "Free triiodothyronine",                   Clinical("pg/mL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("total-triiodothyronine",       "Total triiodothyronine",                  Clinical("ng/dL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("cd4-cell-count",               "CD4 cell count",                          Clinical("cells/µL"),   Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("hiv-viral-load",               "HIV viral load",                          Clinical("copies/mL"),  Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("inr",                          "INR",                                     Score,                  Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("free-testosterone",            "Free testosterone",                       Clinical("pg/mL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("total-testosterone",           "Total testosterone",                      Clinical("ng/dL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("c-reactive-protein",           "C-reactive protein",                      Clinical("mg/L"),       Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("prostate-specific-antigen",    "Prostate-specific antigen",               Clinical("ng/mL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("cotinine",                     "Cotinine",                                Clinical("ng/mL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("c-peptide",                    "C-peptide",                               Clinical("ng/mL"),      Plus,        Measured,  measured("", 1, "mdi:test-tube").hidden()),
+    row("adherence-due",                "Adherence: due",                          Count,                  Plus,        Measured,  measured("", 0, "mdi:clipboard-list-outline")),
+    row("adherence-complete",           "Adherence: complete",                     Count,                  Plus,        Measured,  measured("", 0, "mdi:clipboard-check-outline")),
+    row("adherence-streak",             "Adherence: streak",                       Count,                  Plus,        Measured,  measured("", 0, "mdi:fire")),
+    row("next-appointment",             "Next appointment",                        Timestamp,              Plus,        Nothing,   instant("mdi:calendar-clock")),
 ];
 
 /// What is kept within a day and is nobody's newest value: in the store, and never published.

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::oauth::Organization;
 use crate::plugindata::Plugindata;
+use crate::telemetry::Telemetry;
 use crate::upstream::Failure;
 use crate::upstream::client::{self as http_client, PATIENCE};
 use crate::upstream::fitbit_plus::client;
@@ -25,11 +26,13 @@ const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), D
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Reads resources.
+#[derive(Clone)]
 pub struct Reader {
     http: reqwest::Client,
     base: Url,
     organization: Arc<Organization>,
     clock: Clock,
+    telemetry: Telemetry,
 }
 
 impl Reader {
@@ -37,9 +40,22 @@ impl Reader {
     pub fn new(config: &Config, clock: Clock) -> Result<Reader> {
         let http = http_client::http()?;
         let plugindata = Plugindata::new(&config.data_dir).overridden_by(config.clients.clone());
-        let organization = Arc::new(Organization::new(config, plugindata, clock.clone(), http.clone())?);
+        let telemetry = Telemetry::new();
+        let (upstreams, told) = (&config.upstreams, telemetry.clone());
+        let organization = Organization::new(upstreams, plugindata, clock.clone(), http.clone(), told)?;
+        Reader::with(config, Arc::new(organization), http, clock, telemetry)
+    }
+
+    /// With a token that others use, too.
+    pub fn with(
+        config: &Config,
+        organization: Arc<Organization>,
+        http: reqwest::Client,
+        clock: Clock,
+        telemetry: Telemetry,
+    ) -> Result<Reader> {
         let addresses = config.upstream(PROVIDER).with_context(|| format!("{TITLE} has no addresses"))?;
-        Ok(Reader { http, base: addresses.api_url.url().clone(), organization, clock })
+        Ok(Reader { http, base: addresses.api_url.url().clone(), organization, clock, telemetry })
     }
 
     /// What the organization's credentials reach.
@@ -50,7 +66,7 @@ impl Reader {
 
     /// The number of entries of a list, by one request.
     pub async fn count(&self, request: &Request) -> Result<u64> {
-        let document = self.page(&request.address()).await?;
+        let document = self.page(request, &request.address()).await?;
         document.count.with_context(|| format!("{TITLE} does not say how many there are"))
     }
 
@@ -68,7 +84,7 @@ impl Reader {
         let mut pages = Pages::new(request);
         let mut given = 0;
         while let Some(link) = pages.next().map(str::to_owned) {
-            let rows = pages.take(self.page(&link).await?)?;
+            let rows = pages.take(self.page(request, &link).await?)?;
             given += rows.len() as u64;
             rows.into_iter().try_for_each(&mut each)?;
             progress(given, pages.total());
@@ -77,12 +93,15 @@ impl Reader {
     }
 
     /// One page, with one renewal of the token and a few pauses where the service is in trouble.
-    async fn page(&self, link: &str) -> Result<Document> {
+    async fn page(&self, request: &Request, link: &str) -> Result<Document> {
         let mut renewed = false;
         let mut pauses = PAUSES.iter();
         loop {
             let token = self.organization.access_token().await?;
-            let refused = match client::ask(&self.http, &self.base, link, &token, PATIENCE, self.clock.now()).await {
+            let answer = client::ask(&self.http, &self.base, link, &token, PATIENCE, self.clock.now()).await;
+            let status = answer.as_ref().map_or_else(|refused| refused.status, |_| Some(200));
+            self.telemetry.asked(PROVIDER, request.operation.path, status);
+            let refused = match answer {
                 Ok(document) => {
                     self.organization.used(&token).await;
                     return Ok(document);

@@ -1,7 +1,7 @@
-//! Interval actions: when each person's fetches run. An action counts as a request to its entry point; it is run through
+//! Interval actions: when each person's and group's fetches run. An action counts as a request to its entry point; it is run through
 //! the same [`Runner`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::config::{Action, PersonAction, expand};
+use crate::config::{Action, DueAction, Whom, expand};
 use crate::household::Household;
 use crate::reading::Person;
 
@@ -18,11 +18,11 @@ use crate::reading::Person;
 const FIRST_PEOPLE: u32 = 20;
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
-/// Runs one action of one person; failures are its own to report.
+/// Runs one action; failures are its own to report.
 #[async_trait]
 pub trait Runner: Send + Sync + 'static {
     /// Runs the action.
-    async fn run(&self, action: &PersonAction) -> Ran;
+    async fn run(&self, action: &DueAction) -> Ran;
 }
 
 /// What became of a run.
@@ -89,24 +89,40 @@ impl Schedule {
         Scheduled { changes, stop, task }
     }
 
+    /// Who is fetched with a group, where groups are fetched at all.
+    async fn in_groups(&self) -> HashSet<Person> {
+        if !self.actions.iter().any(Action::is_of_group) {
+            return HashSet::new();
+        }
+        let household = Arc::clone(&self.household);
+        let agreed = tokio::task::spawn_blocking(move || household.agreed()).await;
+        match agreed.map_err(anyhow::Error::from).flatten() {
+            Ok(agreed) => agreed.into_iter().map(|(person, _)| person).collect(),
+            Err(error) => {
+                log::error!("who is fetched with a group cannot be said: {error:#}");
+                HashSet::new()
+            }
+        }
+    }
+
     async fn keep(self, mut changed: mpsc::UnboundedReceiver<Change>, mut stopped: watch::Receiver<bool>) {
         let started = self.household.clock.now();
         if let Err(error) = self.household.store.withdraw_all_actions().await {
             log::error!("{error:#}");
         }
         // Dropping an action's sender ends it; a word through it runs the action at once.
-        let mut running: HashMap<PersonAction, watch::Sender<()>> = HashMap::new();
+        let mut running: HashMap<DueAction, watch::Sender<()>> = HashMap::new();
         let mut tasks = JoinSet::new();
-        let mut actions: HashMap<tokio::task::Id, PersonAction> = HashMap::new();
+        let mut actions: HashMap<tokio::task::Id, DueAction> = HashMap::new();
         loop {
             let people = match self.household.plugindata.people() {
                 Ok(people) => people,
                 Err(error) => {
                     log::error!("the people could not be listed: {error:#}");
-                    running.keys().map(|action| action.person.clone()).collect()
+                    running.keys().filter_map(|action| action.whom.person().cloned()).collect()
                 }
             };
-            let wanted = expand(&self.actions, &self.template, &people);
+            let wanted = expand(&self.actions, &self.template, &people, &self.in_groups().await);
             // Whoever is gone stops at the end of a run under way, never in its middle: a token may be on its way.
             running.retain(|action, _| wanted.contains(action));
             let count = wanted.len() as u32;
@@ -130,20 +146,21 @@ impl Schedule {
                     };
                     let Some(action) = actions.remove(&id) else { continue };
                     if let Err(error) = ended {
-                        log::error!("{}: an action broke off and begins anew: {error}", action.person);
+                        log::error!("{}: an action broke off and begins anew: {error}", action.whom);
                     }
                     // Its person may be back by now, with another task for the same action.
                     if running.get(&action).is_some_and(|nudge| nudge.receiver_count() == 0) {
                         running.remove(&action);
                     }
                     if !running.contains_key(&action) && let Err(error) = self.household.withdraw(&action).await {
-                        log::error!("{}: {error:#}", action.person);
+                        log::error!("{}: {error:#}", action.whom);
                     }
                 }
                 change = changed.recv() => match change {
                     Some(Change::People) => {}
                     Some(Change::Connected(person)) => {
-                        for (_, nudge) in running.iter().filter(|(action, _)| action.person == person) {
+                        let whom = Whom::Person(person);
+                        for (_, nudge) in running.iter().filter(|(action, _)| action.whom == whom) {
                             nudge.send_replace(());
                         }
                     }
@@ -159,17 +176,17 @@ impl Schedule {
     }
 }
 
-/// One action of one person, again and again until `nudges` closes.
+/// One action, again and again until `nudges` closes.
 async fn repeat(
     household: Arc<Household>,
     runner: Arc<dyn Runner>,
-    action: PersonAction,
+    action: DueAction,
     rhythm: Rhythm,
     mut nudges: watch::Receiver<()>,
 ) {
-    let complain = |error: anyhow::Error| log::error!("{}: {error:#}", action.person);
-    let (person, url) = (&action.person, &action.url);
-    let mut ran = household.store.action_ran(person, url).await.unwrap_or_else(|error| {
+    let complain = |error: anyhow::Error| log::error!("{}: {error:#}", action.whom);
+    let (whom, url) = (&action.whom, &action.url);
+    let mut ran = household.store.action_ran(whom, url).await.unwrap_or_else(|error| {
         complain(error.context("the action counts as never run"));
         None
     });
@@ -181,13 +198,13 @@ async fn repeat(
             nudged = nudges.changed() => if nudged.is_err() { return },
         }
         let now = household.clock.now();
-        household.store.note_action(person, url, Some(now)).await.unwrap_or_else(complain);
+        household.store.note_action(whom, url, Some(now)).await.unwrap_or_else(complain);
         next = rhythm.after(now);
         household.announce(&action, next).await.unwrap_or_else(complain);
         match runner.run(&action).await {
             Ran::Through => ran = Some(now),
             Ran::Interrupted => {
-                household.store.note_action(person, url, ran).await.unwrap_or_else(complain);
+                household.store.note_action(whom, url, ran).await.unwrap_or_else(complain);
                 return;
             }
             Ran::Gone => return,

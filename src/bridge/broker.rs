@@ -39,11 +39,16 @@ async fn settings(config: &config::Mqtt, store: &Store) -> Result<mqtt::Settings
         Some(id) => id.clone(),
         None => store.setting("mqtt_client_id", || format!("fitbit2mqtt-{:08x}", rand::random::<u32>())).await?,
     };
+    Ok(named(config, id))
+}
+
+/// The same under a name of one's own.
+pub(super) fn named(config: &config::Mqtt, id: String) -> mqtt::Settings {
     let url = match &config.broker {
         Broker::Embedded { listen } => format!("mqtt://{listen}"),
         Broker::Remote { url, .. } => url.clone(),
     };
-    Ok(mqtt::Settings {
+    mqtt::Settings {
         username: config.username.clone(),
         password: config.password.clone(),
         ca_file: config.ca_file.clone(),
@@ -57,7 +62,7 @@ async fn settings(config: &config::Mqtt, store: &Store) -> Result<mqtt::Settings
         bridge_topic: config.bridge_topic.clone(),
         retain: config.retain,
         ..mqtt::Settings::new(url, id)
-    })
+    }
 }
 
 /// What Home Assistant is told, and where.

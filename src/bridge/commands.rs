@@ -155,7 +155,8 @@ impl Commands {
         let parts = &self.bridge.parts;
         if task == Task::Reload {
             let people = parts.household.plugindata.people()?;
-            for gone in parts.household.next_actions().into_keys().filter(|person| !people.contains(person)) {
+            let known = parts.household.next_actions().into_keys().filter_map(|whom| whom.person().cloned());
+            for gone in known.filter(|person| !people.contains(person)) {
                 log::info!("{gone} is gone; what was published is cleared");
                 parts.fetcher.unpublish(&gone).await?;
             }

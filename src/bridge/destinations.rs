@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use prometheus::core::Collector;
 
-use crate::config::{self, Config, InfluxDbPlace};
+use crate::config::{Config, InfluxDbPlace};
 use crate::household::zone_here;
 use crate::reading::Person;
 use crate::sink::igor::{self, Igor};
@@ -31,8 +31,8 @@ impl Destinations {
     /// The broker, and what else the configuration names.
     pub(super) fn new(mqtt: Arc<Mqtt>, config: &Config, store: &Store) -> Result<Destinations> {
         let told = Destinations::told_at_once(mqtt, config, store)?;
-        let Some(influxdb) = &config.influxdb else { return Ok(told) };
-        let influxdb = InfluxDb::new(influxdb_settings(influxdb), client::http()?, store.clone(), zone_here());
+        let Some(settings) = influxdb_settings(config) else { return Ok(told) };
+        let influxdb = InfluxDb::new(settings, client::http()?, store.clone(), zone_here());
         Ok(Destinations { influxdb: Some(Arc::new(influxdb)), ..told })
     }
 
@@ -43,12 +43,8 @@ impl Destinations {
     }
 
     fn told_at_once(mqtt: Arc<Mqtt>, config: &Config, store: &Store) -> Result<Destinations> {
-        let igor = match &config.igor {
-            Some(igor) => {
-                let (username, password) = (igor.username.clone(), igor.password.clone());
-                let settings = igor::Settings { url: igor.url.url().clone(), username, password };
-                Some(Arc::new(Igor::new(settings, client::http()?, store.clone())))
-            }
+        let igor = match igor_settings(config) {
+            Some(settings) => Some(Arc::new(Igor::new(settings, client::http()?, store.clone()))),
             None => None,
         };
         Ok(Destinations { mqtt, igor, influxdb: None })
@@ -137,10 +133,19 @@ impl Destinations {
     }
 }
 
-fn influxdb_settings(config: &config::InfluxDb) -> influxdb::Settings {
-    let place = match config.place.clone() {
+/// The Igor that is configured.
+pub(super) fn igor_settings(config: &Config) -> Option<igor::Settings> {
+    let igor = config.igor.as_ref()?;
+    let (username, password) = (igor.username.clone(), igor.password.clone());
+    Some(igor::Settings { url: igor.url.url().clone(), username, password })
+}
+
+/// The InfluxDB that is configured.
+pub(super) fn influxdb_settings(config: &Config) -> Option<influxdb::Settings> {
+    let influxdb = config.influxdb.as_ref()?;
+    let place = match influxdb.place.clone() {
         InfluxDbPlace::Database { name, username, password } => influxdb::Place::Database { name, username, password },
         InfluxDbPlace::Bucket { name, organization, token } => influxdb::Place::Bucket { name, organization, token },
     };
-    influxdb::Settings { url: config.url.url().clone(), place }
+    Some(influxdb::Settings { url: influxdb.url.url().clone(), place })
 }

@@ -1,6 +1,8 @@
 //! Interval actions as they are written down, and who runs which of them.
 //! Pure; when they run and what they fetch is not decided here.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,25 +16,69 @@ const FETCH: &str = "/plugin/fitbit";
 /// What stands for a person's name.
 const PLACEHOLDER: &str = "{user}";
 
-/// An action as written: of one person, or with `{user}` of every person.
+/// An action as written: of one person, with `{user}` of every person, or of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
     interval: Duration,
     url: String,
     representing: String,
-    person: Option<Person>,
+    /// `None`: every person.
+    whom: Option<Whom>,
 }
 
-/// An action of one person, ready to run.
+/// Whom something is fetched of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Whom {
+    /// A person.
+    Person(Person),
+    /// Everyone of a group who agreed, by the group's identifier.
+    Group(String),
+}
+
+impl Whom {
+    /// The parameter of an address that names them.
+    pub fn parameter(&self) -> (String, String) {
+        match self {
+            Whom::Person(person) => ("user".into(), person.to_string()),
+            Whom::Group(group) => ("group".into(), group.clone()),
+        }
+    }
+
+    /// The person, if it is one.
+    pub fn person(&self) -> Option<&Person> {
+        match self {
+            Whom::Person(person) => Some(person),
+            Whom::Group(_) => None,
+        }
+    }
+
+    /// The group of this identifier, if it can be one.
+    pub fn group(id: &str) -> Option<Whom> {
+        let plain = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        plain.then(|| Whom::Group(id.to_owned()))
+    }
+}
+
+/// No person's name has a space, so that a group is never taken for one.
+impl fmt::Display for Whom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Whom::Person(person) => write!(f, "{person}"),
+            Whom::Group(group) => write!(f, "group {group}"),
+        }
+    }
+}
+
+/// An action of one person or group, ready to run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PersonAction {
+pub struct DueAction {
     /// Whose it is.
-    pub person: Person,
+    pub whom: Whom,
     /// From the start of one run to the start of the next.
     pub interval: Duration,
     /// The entry point it calls, as a path with its query.
     pub url: String,
-    /// The decoded parameters of `url` but `user`, in order.
+    /// The decoded parameters of `url` but `user` and `group`, in order.
     pub parameters: Vec<(String, String)>,
     /// The path whose health it reports.
     pub representing: String,
@@ -42,8 +88,8 @@ impl Action {
     /// Checks and reads an action; `None` if `url` is not the fetch entry point with parameters it takes, or
     /// `representing` is no path.
     pub fn new(interval: Duration, url: &str, representing: &str) -> Option<Action> {
-        let person = whose(url)?;
-        is_path(representing).then(|| Action { interval, url: url.into(), representing: representing.into(), person })
+        let whom = whose(url)?;
+        is_path(representing).then(|| Action { interval, url: url.into(), representing: representing.into(), whom })
     }
 
     /// The template of the plugin manifest: what everyone runs who is named in no action.
@@ -60,43 +106,60 @@ impl Action {
         if !values.is_given("action.url") {
             bail!("{}: this [[action]] has no `url`; write url = {:?}", values.place, template.url);
         }
-        let (url, person) = values.read("action.url", |url| Some((url.to_owned(), whose(url)?)))?;
+        let (url, whom) = values.read("action.url", |url| Some((url.to_owned(), whose(url)?)))?;
         let representing = values.optional("action.representing", |path| is_path(path).then(|| path.to_owned()))?;
-        let representing = representing.unwrap_or_else(|| template.representing.clone());
-        Ok(Action { interval, url, representing, person })
+        let representing = representing.unwrap_or_else(|| match &whom {
+            // It is about nobody in particular.
+            Some(Whom::Group(_)) => template.representing.replace(&format!("/{PLACEHOLDER}"), ""),
+            _ => template.representing.clone(),
+        });
+        Ok(Action { interval, url, representing, whom })
     }
 
-    /// The person named; `None` where `{user}` means every person.
-    pub fn person(&self) -> Option<&Person> {
-        self.person.as_ref()
+    /// The person or group named; `None` where `{user}` means every person.
+    pub fn whom(&self) -> Option<&Whom> {
+        self.whom.as_ref()
     }
 
-    fn of(&self, person: &Person) -> PersonAction {
-        let url = self.url.replace(PLACEHOLDER, person.as_str());
-        let parameters = query(&url).filter(|(name, _)| name != "user").collect();
-        PersonAction {
-            person: person.clone(),
-            interval: self.interval,
-            url,
-            parameters,
-            representing: self.representing.replace(PLACEHOLDER, person.as_str()),
-        }
+    /// Whether it is a group's.
+    pub fn is_of_group(&self) -> bool {
+        matches!(self.whom, Some(Whom::Group(_)))
+    }
+
+    fn of(&self, whom: &Whom) -> DueAction {
+        let filled = |text: &str| match whom {
+            Whom::Person(person) => text.replace(PLACEHOLDER, person.as_str()),
+            Whom::Group(_) => text.to_owned(),
+        };
+        let (url, representing) = (filled(&self.url), filled(&self.representing));
+        let parameters = query(&url).filter(|(name, _)| name != "user" && name != "group").collect();
+        DueAction { whom: whom.clone(), interval: self.interval, url, parameters, representing }
     }
 }
 
 /// Who runs what. `{user}` stands for every person, as if each were named; whoever is named in an action runs only
-/// those that name them, and all others `template`. Nothing runs for a name that is not among `people`.
-pub fn expand(actions: &[Action], template: &Action, people: &[Person]) -> Vec<PersonAction> {
-    let theirs = |person: &Person| -> Vec<PersonAction> {
-        let named = actions.iter().filter(|action| action.person.as_ref().is_none_or(|name| name == person));
-        let named: Vec<PersonAction> = named.map(|action| action.of(person)).collect();
-        if named.is_empty() { vec![template.of(person)] } else { named }
+/// those that name them, and all others `template`. Nothing runs for a name that is not among `people`. Those `in_groups`
+/// are fetched with their group, and run by themselves only what names them.
+pub fn expand(actions: &[Action], template: &Action, people: &[Person], in_groups: &HashSet<Person>) -> Vec<DueAction> {
+    let theirs = |person: &Person| -> Vec<DueAction> {
+        let whom = Whom::Person(person.clone());
+        let alone = !in_groups.contains(person);
+        let named = actions.iter().filter(|action| match &action.whom {
+            Some(named) => *named == whom,
+            None => alone,
+        });
+        let named: Vec<DueAction> = named.map(|action| action.of(&whom)).collect();
+        if named.is_empty() && alone { vec![template.of(&whom)] } else { named }
     };
-    people.iter().flat_map(theirs).collect()
+    let groups = actions.iter().filter_map(|action| match &action.whom {
+        Some(whom @ Whom::Group(_)) => Some(action.of(whom)),
+        _ => None,
+    });
+    people.iter().flat_map(theirs).chain(groups).collect()
 }
 
 /// `Some(None)`: every person's; `None`: not an address of the fetch entry point.
-fn whose(url: &str) -> Option<Option<Person>> {
+fn whose(url: &str) -> Option<Option<Whom>> {
     let (path, _) = url.split_once('?')?;
     let entry = Manifest::embedded().entrypoint(Verb::Get, FETCH)?;
     let names: Vec<String> = query(url).map(|(name, _)| name).collect();
@@ -105,10 +168,13 @@ fn whose(url: &str) -> Option<Option<Person>> {
     if path != FETCH || url.contains('#') || !names.iter().all(|name| known(name) && once(name)) {
         return None;
     }
-    match query(url).find(|(name, _)| name == "user")?.1.as_str() {
+    let value = |wanted: &str| query(url).find(|(name, _)| name == wanted).map(|(_, value)| value);
+    match (value("user"), value("group")) {
         // An encoded placeholder would not be replaced.
-        PLACEHOLDER => url.contains(PLACEHOLDER).then_some(None),
-        name => name.parse().ok().map(Some),
+        (Some(name), None) if name == PLACEHOLDER => url.contains(PLACEHOLDER).then_some(None),
+        (Some(name), None) => name.parse().ok().map(|person| Some(Whom::Person(person))),
+        (None, Some(group)) => Whom::group(&group).map(Some),
+        _ => None,
     }
 }
 
@@ -135,9 +201,9 @@ mod tests {
     fn runs(actions: &[Action]) -> Vec<(String, u64, String)> {
         let people: Vec<Person> = ["anna", "bob"].iter().map(|name| name.parse().unwrap()).collect();
         let template = action(900, "/plugin/fitbit?user={user}");
-        let all = expand(actions, &template, &people);
-        assert!(all.iter().all(|run| run.representing == format!("sensors/fitbit/{}", run.person)));
-        all.into_iter().map(|run| (run.person.to_string(), run.interval.as_secs(), run.url)).collect()
+        let all = expand(actions, &template, &people, &HashSet::new());
+        assert!(all.iter().all(|run| run.representing == format!("sensors/fitbit/{}", run.whom)));
+        all.into_iter().map(|run| (run.whom.to_string(), run.interval.as_secs(), run.url)).collect()
     }
 
     fn run(person: &str, seconds: u64, query: &str) -> (String, u64, String) {
@@ -182,9 +248,23 @@ mod tests {
     fn parameters_are_decoded_and_the_user_is_not_among_them() {
         let people = ["anna".parse().unwrap()];
         let template = action(60, "/plugin/fitbit?methods=a%2Cb&user={user}&period=7d");
-        assert_eq!(template.person(), None);
+        assert_eq!(template.whom(), None);
         let expected = [("methods".to_owned(), "a,b".to_owned()), ("period".to_owned(), "7d".to_owned())];
-        assert_eq!(expand(&[], &template, &people)[0].parameters, expected);
+        assert_eq!(expand(&[], &template, &people, &HashSet::new())[0].parameters, expected);
+    }
+
+    #[test]
+    fn who_is_fetched_with_a_group_runs_only_what_names_them() {
+        let people: Vec<Person> = ["anna", "bob", "carl"].iter().map(|name| name.parse().unwrap()).collect();
+        let in_groups: HashSet<Person> = people[..2].iter().cloned().collect();
+        let group =
+            Action::new(Duration::from_secs(60), "/plugin/fitbit?group=5b7a&force=true", "sensors/fitbit").unwrap();
+        let actions = [group, action(70, "/plugin/fitbit?user={user}"), action(80, "/plugin/fitbit?user=bob")];
+        let all = expand(&actions, &action(900, "/plugin/fitbit?user={user}"), &people, &in_groups);
+        let runs: Vec<_> = all.iter().map(|run| (run.whom.to_string(), run.interval.as_secs())).collect();
+        assert_eq!(runs, [("bob".into(), 80), ("carl".into(), 70), ("group 5b7a".to_owned(), 60)]);
+        assert_eq!(all[2].parameters, [("force".to_owned(), "true".to_owned())]);
+        assert_eq!(all[2].whom.parameter(), ("group".to_owned(), "5b7a".to_owned()));
     }
 
     #[test]
@@ -202,6 +282,9 @@ mod tests {
             "/healthz?user=anna",
             "http://localhost:9333/plugin/fitbit?user=anna",
             "/plugin/fitbit?user=anna#top",
+            "/plugin/fitbit?group=",
+            "/plugin/fitbit?group=5b/7a",
+            "/plugin/fitbit?group=5b7a&user=anna",
         ] {
             assert_eq!(Action::new(Duration::from_secs(1), url, "a"), None, "{url}");
         }

@@ -38,6 +38,16 @@ pub enum InfluxDbPlace {
     },
 }
 
+impl InfluxDbPlace {
+    /// Whether a password or a token is sent there.
+    pub fn has_secret(&self) -> bool {
+        match self {
+            InfluxDbPlace::Database { password, .. } => password.is_some(),
+            InfluxDbPlace::Bucket { token, .. } => token.is_some(),
+        }
+    }
+}
+
 impl InfluxDb {
     pub(super) fn read(values: &Values) -> Result<Option<InfluxDb>> {
         let text = |key: &'static str| values.optional(key, super::name);

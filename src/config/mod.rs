@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use secrecy::SecretString;
 
-pub use self::action::{Action, PersonAction, expand};
+pub use self::action::{Action, DueAction, Whom, expand};
 pub use self::address::{Address, Broker};
 pub use self::history::{History, Sleep};
 pub use self::homeassistant::{Discovery, HomeAssistant};
@@ -44,6 +44,8 @@ const PLACES: [&str; 2] = ["fitbit2mqtt.toml", "/etc/fitbit2mqtt/fitbit2mqtt.tom
 pub struct Config {
     /// The file it was read from; `None`: there was none.
     pub file: Option<PathBuf>,
+    /// The files in which its secrets stand.
+    pub secret_files: Vec<PathBuf>,
     /// The folder of plugindata, identities and store.
     pub data_dir: PathBuf,
     /// The entry points.
@@ -163,19 +165,14 @@ pub struct Client {
     pub secret: Option<SecretString>,
 }
 
-/// The names of the upstreams people can connect with; the first is the one of people who name none.
+/// The names of all upstreams; the first is the one of people who name none.
 pub fn providers() -> impl Iterator<Item = &'static str> {
-    UPSTREAMS.iter().filter(|upstream| upstream.authorize_url.is_some()).map(|upstream| upstream.provider)
+    UPSTREAMS.iter().map(|upstream| upstream.provider)
 }
 
 /// The names of the upstreams where nobody logs in: there the organization has the token.
 pub fn organizations() -> impl Iterator<Item = &'static str> {
     UPSTREAMS.iter().filter(|upstream| upstream.authorize_url.is_none()).map(|upstream| upstream.provider)
-}
-
-/// The names of all upstreams at which an application can be registered.
-pub fn registrations() -> impl Iterator<Item = &'static str> {
-    UPSTREAMS.iter().map(|upstream| upstream.provider)
 }
 
 impl Config {
@@ -219,6 +216,7 @@ impl Config {
         };
         Ok(Config {
             file: file.map(|(path, _)| path.to_owned()),
+            secret_files: values.secret_files(file.map(|(path, _)| path)),
             data_dir,
             http: Http::read(values)?,
             mqtt: Mqtt::read(values)?,

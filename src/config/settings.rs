@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
 use secrecy::{ExposeSecret, SecretString};
@@ -174,6 +174,21 @@ impl Values {
             bail!("{place}: `{file_name}` = {path:?} is empty; write the secret into it");
         }
         Ok(Some(SecretString::from(text)))
+    }
+
+    /// The files in which secrets stand: the configuration `file` itself, where any does, and those it names.
+    pub fn secret_files(&self, file: Option<&Path>) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for key in self.keys.iter().filter(|key| key.kind == Kind::Secret && self.is_given(&key.name)) {
+            let here = self.given.get(&key.name).is_some_and(|given| !given.by_environment);
+            files.extend(file.filter(|_| here).map(Path::to_owned));
+        }
+        for key in self.keys.iter().filter(|key| key.kind == Kind::Secret) {
+            let named = self.optional(&format!("{}_file", key.name), |path| Some(PathBuf::from(path)));
+            files.extend(named.ok().flatten());
+        }
+        files.dedup();
+        files
     }
 
     /// The flag `name`.

@@ -149,7 +149,7 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(config.upstreams[1].api_url.to_string(), "http://127.0.0.1:9334/fitbit");
     assert_eq!(config.clients[1].id.as_deref(), Some("22E123"));
     assert_eq!(config.clients[1].secret.as_ref().unwrap().expose_secret(), "hush");
-    let names: Vec<_> = config.actions.iter().map(|action| action.person().unwrap().as_str()).collect();
+    let names: Vec<_> = config.actions.iter().map(|action| action.whom().unwrap().person().unwrap().as_str()).collect();
     assert_eq!(names, ["anna", "bob"]);
 }
 

@@ -176,8 +176,18 @@ impl Fetcher {
             let endpoint = answer.endpoint;
             match self.ask_page(member, endpoint.name, &next, lane, patience, &mut answer.calls).await? {
                 Ok(page) => {
-                    let follow = self.next_page(member, &answer.ask, &next, &page);
-                    answer.pages.push(page);
+                    let follow = match answer.endpoint.follow {
+                        Some(follow) => {
+                            answer.pages.push(page);
+                            let patient = member.user_id().unwrap_or_default();
+                            follow(&asked, &answer.pages, patient).map(|path| Question { path, body: None })
+                        }
+                        None => {
+                            let follow = self.next_page(member, &answer.ask, &next, &page);
+                            answer.pages.push(page);
+                            follow
+                        }
+                    };
                     let Some(follow) = follow else { return Ok(answer) };
                     if answer.pages.len() >= MOST_PAGES || asked.contains(&follow) {
                         let why = match asked.contains(&follow) {
@@ -266,7 +276,7 @@ impl Fetcher {
     ) -> Result<Result<Json, Failure>> {
         let quota = self.household.quota();
         let base = match self.oauth.addresses(member.upstream) {
-            Ok(addresses) => addresses.api_url.url().as_str(),
+            Ok(addresses) => addresses.api_url.url(),
             Err(failure) => return Ok(Err(failure)),
         };
         let limits = &member.upstream.limits;
@@ -288,7 +298,7 @@ impl Fetcher {
             let mut stop = self.stopping.subscribe();
             // A question can be given up at any moment, a renewal above or below cannot.
             let answer = tokio::select! {
-                answer = client::ask(&self.http, base, question, &token, limits, patience, now) => answer,
+                answer = client::ask(&self.http, member.upstream, base, question, &token, patience, now) => answer,
                 _ = stop.wait_for(|stopping| *stopping) => return Ok(Err(stopping())),
             };
             self.household.telemetry.asked(member.upstream.provider, endpoint, answer.status);

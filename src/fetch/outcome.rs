@@ -49,6 +49,8 @@ pub enum Refusal {
     Stopping,
     /// Everything that was asked failed; the failure that says most.
     Failed(Person, Failure),
+    /// The patients of this group cannot be listed, and why.
+    Group(String, String),
     /// Our own files or store.
     Internal(anyhow::Error),
 }
@@ -101,6 +103,12 @@ impl Refusal {
                 Failure::Ours(why) => (500, format!("{person}: {why}"), OUR_FILES.into()),
                 other => (502, format!("{person}: {other}"), "ask again later; known values are kept".into()),
             },
+            Refusal::Group(group, why) => (
+                502,
+                format!("the patients of group {group} cannot be listed: {why}"),
+                "correct the group or the credentials (`fitbit2mqtt plus group` lists the groups), or ask again later"
+                    .into(),
+            ),
             Refusal::Internal(error) => (500, format!("{error:#}"), OUR_FILES.into()),
         }
     }

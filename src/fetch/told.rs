@@ -12,7 +12,7 @@ use super::asking::Answer;
 use crate::household::Member;
 use crate::metric::{self, Zero};
 use crate::plan::{Ask, Known, Plan, Probe};
-use crate::reading::Reading;
+use crate::reading::{Reading, Value};
 use crate::snapshot::Device;
 use crate::store::{Batch, Covered, Selection};
 use crate::upstream::Failure;
@@ -124,7 +124,7 @@ impl Fetcher {
         }
     }
 
-    /// Drops zeros that are no measurement, and heights that are no new ones.
+    /// Drops zeros that are no measurement, and what stands as it stood.
     async fn keep_what_was_measured(&self, member: &Member, said: &mut [Said]) -> Result<()> {
         let readings = || said.iter().flat_map(|said| &said.readings);
         let mut worn: HashSet<NaiveDate> =
@@ -139,14 +139,18 @@ impl Fetcher {
         Ok(())
     }
 
-    /// A height holds until it changes: the day on which it was read again is no new measurement.
+    /// A height holds until it changes: the day on which it was read again is no new measurement. So does an
+    /// appointment; that there is none is worth keeping where there was one.
     async fn keep_standing_values(&self, member: &Member, readings: &mut Vec<Reading>) -> Result<()> {
-        if !readings.iter().any(|reading| reading.metric.key == "height") {
-            return Ok(());
+        for key in ["height", "next-appointment"] {
+            if !readings.iter().any(|reading| reading.metric.key == key) {
+                continue;
+            }
+            let known = self.household.store.newest_of(&member.person, key).await?;
+            let nothing = Value::Text(String::new());
+            let known = known.map_or(nothing, |known| known.reading.value);
+            readings.retain(|reading| reading.metric.key != key || reading.value != known);
         }
-        let known = self.household.store.newest_of(&member.person, "height").await?;
-        let same = |reading: &Reading| known.as_ref().is_some_and(|known| known.reading.value == reading.value);
-        readings.retain(|reading| reading.metric.key != "height" || !same(reading));
         Ok(())
     }
 
@@ -211,7 +215,7 @@ fn covered(answer: &Answer, known: &Known, unfinished: bool, provider: &'static 
 }
 
 /// The pages of one list as one: what belongs together may stand on two of them.
-fn merged(pages: &[Json]) -> Cow<'_, Json> {
+pub(super) fn merged(pages: &[Json]) -> Cow<'_, Json> {
     let [first, rest @ ..] = pages else { return Cow::Owned(Json::Null) };
     if rest.is_empty() {
         return Cow::Borrowed(first);

@@ -29,6 +29,8 @@ pub enum Unit {
     /// RFC 3339 with offset.
     Timestamp,
     Text,
+    /// A unit of a clinic or a laboratory, by its symbol: the same in every system.
+    Clinical(&'static str),
 }
 
 /// The unit systems of published values, by the names Igor and Fitbit gave them.
@@ -87,6 +89,7 @@ impl Unit {
             Unit::Millilitre => "mL",
             Unit::KilometrePerHour => "km/h",
             Unit::SecondPerKilometre => "s/km",
+            Unit::Clinical(symbol) => symbol,
             Unit::Count | Unit::Score | Unit::Timestamp | Unit::Text => return None,
         })
     }
@@ -123,6 +126,7 @@ impl Unit {
             Unit::KilometrePerHour => 0.0..=1_000.0,
             Unit::SecondPerKilometre => 0.0..=1_000_000.0,
             Unit::Score => 0.0..=1_000.0,
+            Unit::Clinical(_) => 0.0..=1e9,
             Unit::Timestamp | Unit::Text => f64::NEG_INFINITY..=f64::INFINITY,
         }
     }

@@ -3,17 +3,19 @@
 use std::fmt;
 use std::sync::Arc;
 
+use anyhow::Result;
 use oauth2::{CsrfToken, PkceCodeChallenge};
 use secrecy::SecretString;
 use url::Url;
 
 use super::{Grant, OAuth, Refusal, TokenEndpoint, hash, ours, token};
 use crate::config;
-use crate::household::Member;
+use crate::household::{Member, account};
 use crate::reading::Person;
 use crate::snapshot::AuthState;
 use crate::store::Consent;
 use crate::upstream::client::{self, Question};
+use crate::upstream::fitbit_plus::PROVIDER;
 use crate::upstream::{self, Failure};
 
 /// A consent that was given.
@@ -114,7 +116,11 @@ impl OAuth {
         let identity = self.identity(member.upstream)?;
         let addresses = self.addresses(member.upstream)?;
         let Some(authorize) = &addresses.authorize_url else {
-            return Err(Failure::Misconfigured(format!("{} has no consent page", member.upstream.title)));
+            return Err(Failure::Misconfigured(format!(
+                "nobody logs in at {}: choose the patient on the setup page, or write their identifier (`fitbit2mqtt plus \
+                 patient` lists them) as `patient` into the person's file",
+                member.upstream.title
+            )));
         };
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let state = CsrfToken::new_random_len(32);
@@ -135,7 +141,7 @@ impl OAuth {
             .append_pair("state", state.secret())
             .append_pair("code_challenge", challenge.as_str())
             .append_pair("code_challenge_method", challenge.method().as_str())
-            .extend_pairs(member.upstream.consent.extra);
+            .extend_pairs(member.upstream.consent.iter().flat_map(|form| form.extra));
         Ok(url)
     }
 
@@ -252,13 +258,32 @@ impl OAuth {
         Ok(Connected { person, missing, warning })
     }
 
+    /// Makes one of an organization's patients of a person, which is all the consent there is: nobody logs in.
+    pub async fn choose(&self, person: &Person, patient: &str) -> Result<()> {
+        let household = &self.household;
+        let (writer, whose, patient) = (Arc::clone(household), person.clone(), patient.to_owned());
+        let save = move || {
+            writer.plugindata.save(&whose, |edit| {
+                edit.set("patient", &patient)?;
+                edit.account(&account(PROVIDER, Some(&patient), &whose));
+                Ok(())
+            })
+        };
+        tokio::task::spawn_blocking(save).await.map_err(anyhow::Error::from)??;
+        self.note(person, AuthState::Ok, None, None).await;
+        household.store.note_removed(person).await?;
+        household.store.begin_anew(person, true).await?;
+        log::info!("{person}: a patient was chosen");
+        Ok(())
+    }
+
     /// Who it is that consented, where the token does not say. An upstream that fails here has given its token all the
     /// same; the identity is then unknown.
     async fn who(&self, member: &Member, addresses: &config::Upstream, path: &str, grant: &Grant) -> Who {
-        let (base, now) = (addresses.api_url.url().as_str(), self.household.clock.now());
+        let (base, now) = (addresses.api_url.url(), self.household.clock.now());
         let question = Question { path: path.to_owned(), body: None };
-        let limits = &member.upstream.limits;
-        let answer = client::ask(&self.http, base, &question, &grant.access_token, limits, client::PATIENCE, now).await;
+        let (upstream, token) = (member.upstream, &grant.access_token);
+        let answer = client::ask(&self.http, upstream, base, &question, token, client::PATIENCE, now).await;
         self.household.telemetry.asked(member.upstream.provider, "identity", answer.status);
         let body = answer.outcome.unwrap_or_else(|failure| {
             log::warn!("{}: the identity could not be read: {failure}", member.person);
@@ -296,7 +321,12 @@ impl OAuth {
         let lost = self.household.auth(member).await.is_ok_and(|auth| auth.state == AuthState::Reauthorize);
         let revoked = self.revoke(member).await;
         let (writer, person) = (Arc::clone(&self.household), member.person.clone());
-        let deleted = tokio::task::spawn_blocking(move || writer.plugindata.delete_token(&person)).await;
+        let organizations = member.upstream.is_organizations();
+        let delete = move || match organizations {
+            true => writer.plugindata.save(&person, |edit| edit.set("patient", "")),
+            false => writer.plugindata.delete_token(&person),
+        };
+        let deleted = tokio::task::spawn_blocking(delete).await;
         deleted.map_err(|error| ours(error.into()))?.map_err(ours)?;
         self.note(&member.person, AuthState::AwaitingConsent, None, None).await;
         match revoked {

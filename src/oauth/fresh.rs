@@ -37,6 +37,9 @@ impl From<Failure> for Unrenewed {
 impl OAuth {
     /// An access token that is good now, as far as is known here.
     pub async fn access_token(self: &Arc<Self>, member: &Member) -> Result<SecretString, Failure> {
+        if member.upstream.is_organizations() {
+            return self.of_organization(member, self.organization.access_token().await).await;
+        }
         // As the file has it now: an earlier request of the same fetch may have renewed it.
         let file = self.household.plugindata.person(&member.person).map_err(ours)?;
         let token = file.and_then(|file| file.token).ok_or_else(awaiting)?;
@@ -59,6 +62,9 @@ impl OAuth {
     /// An access token other than `seen`, which is expired or was refused. Whoever comes second, in this process or
     /// in another, takes what the first one got.
     pub async fn renew(self: &Arc<Self>, member: &Member, seen: &SecretString) -> Result<SecretString, Failure> {
+        if member.upstream.is_organizations() {
+            return self.of_organization(member, self.organization.renew(seen).await).await;
+        }
         let turn = self.turn(&member.person).await;
         let outcome = self.renew_in_turn(&turn, member, seen).await;
         outcome.map_err(|unrenewed| {
@@ -69,6 +75,18 @@ impl OAuth {
             }
             unrenewed.failure
         })
+    }
+
+    /// The organization's token, for one of its patients. That it cannot be had is nothing a patient can mend.
+    async fn of_organization(
+        &self,
+        member: &Member,
+        token: Result<SecretString, Failure>,
+    ) -> Result<SecretString, Failure> {
+        if let Err(Failure::Misconfigured(why) | Failure::Ours(why) | Failure::Unreachable(why)) = &token {
+            self.note(&member.person, AuthState::Retrying, Some(why.clone()), None).await;
+        }
+        token
     }
 
     async fn renew_in_turn(
@@ -184,6 +202,9 @@ impl OAuth {
 
     /// This access token has worked: the generation before it is no longer needed.
     pub async fn used(&self, member: &Member, access_token: &SecretString) {
+        if member.upstream.is_organizations() {
+            return self.organization.used(access_token).await;
+        }
         let (plugindata, person) = (self.household.plugindata.clone(), member.person.clone());
         let used = access_token.clone();
         let forgotten = tokio::task::spawn_blocking(move || plugindata.forget_previous(&person, &used)).await;

@@ -4,6 +4,7 @@
 mod consent;
 mod fresh;
 mod organization;
+pub mod redirect;
 mod token_endpoint;
 
 use std::collections::HashMap;
@@ -37,6 +38,7 @@ pub struct OAuth {
     http: reqwest::Client,
     addresses: Vec<config::Upstream>,
     redirect: String,
+    organization: Arc<Organization>,
     turns: Mutex<HashMap<Person, Arc<Turn>>>,
 }
 
@@ -56,8 +58,16 @@ impl OAuth {
         http: reqwest::Client,
         addresses: Vec<config::Upstream>,
         redirect: String,
-    ) -> OAuth {
-        OAuth { household, http, addresses, redirect, turns: Mutex::default() }
+    ) -> Result<OAuth> {
+        let (plugindata, clock) = (household.plugindata.clone(), household.clock.clone());
+        let telemetry = household.telemetry.clone();
+        let organization = Arc::new(Organization::new(&addresses, plugindata, clock, http.clone(), telemetry)?);
+        Ok(OAuth { household, http, addresses, redirect, organization, turns: Mutex::default() })
+    }
+
+    /// The organization whose token stands for its patients'.
+    pub fn organization(&self) -> &Arc<Organization> {
+        &self.organization
     }
 
     /// The redirect address to register.
@@ -92,13 +102,14 @@ impl OAuth {
         identity: &'a Identity,
     ) -> TokenEndpoint<'a> {
         let token_url = addresses.token_url.url().as_str();
+        let secret_in_body = upstream.consent.as_ref().is_some_and(|form| form.secret_in_body);
         TokenEndpoint {
             http: &self.http,
             telemetry: &self.household.telemetry,
             provider: upstream.provider,
             identity,
             token_url,
-            secret_in_body: upstream.consent.secret_in_body,
+            secret_in_body,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value as Json, json};
@@ -11,8 +11,9 @@ use tokio::sync::Mutex;
 
 use super::{Identity, ours};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config;
 use crate::plugindata::{OrganizationGuard, Plugindata, Token};
+use crate::telemetry::Telemetry;
 use crate::upstream::Failure;
 use crate::upstream::client::{PATIENCE, parse, read, transport};
 use crate::upstream::fitbit_plus::document::{Refused, refused};
@@ -27,6 +28,7 @@ pub struct Organization {
     plugindata: Plugindata,
     clock: Clock,
     http: reqwest::Client,
+    telemetry: Telemetry,
     token_url: String,
     /// One renewal at a time within this process.
     turn: Mutex<()>,
@@ -40,10 +42,19 @@ enum Grant<'g> {
 
 impl Organization {
     /// The organization whose credentials are in `plugindata`.
-    pub fn new(config: &Config, plugindata: Plugindata, clock: Clock, http: reqwest::Client) -> Result<Organization> {
-        let addresses = config.upstream(PROVIDER).ok_or_else(|| anyhow::anyhow!("{TITLE} has no addresses"))?;
-        let token_url = addresses.token_url.to_string();
-        Ok(Organization { plugindata, clock, http, token_url, turn: Mutex::default() })
+    ///
+    /// # Errors
+    /// There is no upstream of organizations among `addresses`.
+    pub fn new(
+        addresses: &[config::Upstream],
+        plugindata: Plugindata,
+        clock: Clock,
+        http: reqwest::Client,
+        telemetry: Telemetry,
+    ) -> Result<Organization> {
+        let addresses = addresses.iter().find(|addresses| addresses.provider == PROVIDER);
+        let token_url = addresses.with_context(|| format!("{TITLE} has no addresses"))?.token_url.to_string();
+        Ok(Organization { plugindata, clock, http, telemetry, token_url, turn: Mutex::default() })
     }
 
     /// An access token that is good now, as far as is known here.
@@ -152,7 +163,10 @@ impl Organization {
     async fn post(&self, media_type: &str, body: &Json, grant: &Grant<'_>) -> Result<Token, Refused> {
         let request = self.http.post(&self.token_url).timeout(PATIENCE).header("Accept", MEDIA_TYPE);
         let request = request.header("Content-Type", media_type).body(body.to_string());
-        let response = request.send().await.map_err(|error| transport(&error))?;
+        let response = request.send().await;
+        let status = response.as_ref().ok().map(|response| response.status().as_u16());
+        self.telemetry.asked(PROVIDER, "token", status);
+        let response = response.map_err(|error| transport(&error))?;
         let status = response.status().as_u16();
         let body = read(response).await?;
         let now = self.clock.now();

@@ -31,6 +31,7 @@ pub(super) fn question(
     let detail = endpoint.detail(wanted.unwrap_or(known.intraday.detail));
     let times = if is_sampled(endpoint) { times(keywords)? } else { None };
     let path = endpoint.detailed(&path(endpoint, start, end, keywords, known)?, detail, times);
+    let path = Endpoint::addressed(&path, known.user_id.as_deref(), known.now);
     let body = match (endpoint.verb, detail) {
         (Verb::RollUp, Some(detail)) => Some(endpoint.windows((start, end), detail, times, known.zone)),
         _ => endpoint.body(start, end),

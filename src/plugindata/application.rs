@@ -11,7 +11,7 @@ use super::edit;
 use super::fields::Fields;
 use super::person::provider;
 use super::token;
-use crate::config::{Client, organizations, registrations};
+use crate::config::{Client, organizations, providers};
 
 /// The keys of an upstream's table.
 const CLIENT_KEYS: [&str; 3] = ["client_id", "client_secret", "client_secret_file"];
@@ -63,10 +63,10 @@ impl Application {
                 provider(&name).map_err(|why| fields.wrong("provider", &why))?;
                 application.provider = Some(name);
             }
-            let known = |key: &str| ["system", "provider"].contains(&key) || registrations().any(|name| name == key);
+            let known = |key: &str| ["system", "provider"].contains(&key) || providers().any(|name| name == key);
             unknown.extend(fields.unknown(known));
         }
-        for name in registrations() {
+        for name in providers() {
             let over = environment.iter().find(|client| client.provider == name);
             let mut identity = Identity {
                 provider: name,
@@ -134,7 +134,7 @@ impl<'d> ApplicationEdit<'d> {
     /// given to.
     pub fn client_id(&mut self, provider: &str, id: &str) -> Result<()> {
         let id = one_line("client_id", id)?;
-        let provider = known_registration(provider)?;
+        let provider = known_provider(provider)?;
         if id.is_empty() && !self.document.contains_key(provider) {
             return Ok(());
         }
@@ -153,7 +153,7 @@ impl<'d> ApplicationEdit<'d> {
     /// Sets the client secret at an upstream, in place of a `client_secret_file`; an empty one keeps what is stored.
     pub fn client_secret(&mut self, provider: &str, secret: &str) -> Result<()> {
         let secret = one_line("client_secret", secret)?;
-        let provider = known_registration(provider)?;
+        let provider = known_provider(provider)?;
         if secret.is_empty() {
             return Ok(());
         }
@@ -170,12 +170,6 @@ impl<'d> ApplicationEdit<'d> {
 
 fn known_provider(name: &str) -> Result<&'static str> {
     provider(name).map_err(|why| anyhow::anyhow!("`provider` = {name:?} {why}"))
-}
-
-fn known_registration(name: &str) -> Result<&'static str> {
-    let allowed = || registrations().collect::<Vec<_>>().join(", ");
-    let known = registrations().find(|known| *known == name);
-    known.with_context(|| format!("`provider` = {name:?} names no upstream; allowed: {}", allowed()))
 }
 
 fn one_line<'t>(key: &str, text: &'t str) -> Result<&'t str> {

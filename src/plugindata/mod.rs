@@ -74,6 +74,17 @@ impl Plugindata {
         Ok(people)
     }
 
+    /// Every file in which a secret stands or may stand, and the folders that only their owner should look into.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let application = [self.data_dir.join("plugindata"), self.application_file()];
+        let of_one = |person: Person| {
+            let path = self.person_file(&person);
+            [self.identity(&person), self.folder(&person), previous(&path), path]
+        };
+        let people = self.people().unwrap_or_default().into_iter().flat_map(of_one);
+        application.into_iter().chain(people).filter(|path| path.exists()).collect()
+    }
+
     /// What a person's file says; of an existing folder without (or with an empty) file, that they await consent.
     /// `None`: there is no such person.
     ///

@@ -15,7 +15,8 @@ use crate::metric::{self, INTRADAY, METRICS};
 use crate::plan::KEYWORDS;
 
 /// The settings beside the keywords.
-const SETTINGS: [&str; 6] = ["provider", "methods", "metrics", "system", "intraday", "backfill_days"];
+const SETTINGS: [&str; 8] =
+    ["provider", "methods", "metrics", "system", "intraday", "backfill_days", "patient", "publish"];
 /// The days of the past that can be fetched without asking.
 const MOST_DAYS: u16 = 3650;
 
@@ -45,6 +46,10 @@ pub struct PersonFile {
     pub system: Option<String>,
     /// How many days of the past are fetched after first consent, if this person has a number of their own.
     pub backfill_days: Option<u16>,
+    /// Which of an organization's patients this person is, by the upstream's identifier.
+    pub patient: Option<String>,
+    /// Whether this patient agreed to be published when a whole group is fetched.
+    pub publish: bool,
     /// Keywords for methods, unchecked.
     pub keywords: BTreeMap<String, String>,
     /// What lasting identifiers are made of; written at first consent.
@@ -63,6 +68,8 @@ impl PersonFile {
             "system" => self.system.clone(),
             "backfill_days" => self.backfill_days.map(|days| days.to_string()),
             "intraday" => self.intraday.as_ref().map(|metrics| metrics.join(",")),
+            "patient" => self.patient.clone(),
+            "publish" => self.publish.then(|| "true".to_owned()),
             keyword => self.keywords.get(keyword).cloned(),
         }
     }
@@ -91,6 +98,13 @@ impl PersonFile {
             person.intraday = Some(keys);
         } else if fields.is_empty_list("intraday") {
             person.intraday = Some(Vec::new());
+        }
+        if let Some(id) = fields.text("patient")? {
+            check_patient(&id).map_err(|why| fields.wrong("patient", &why))?;
+            person.patient = Some(id);
+        }
+        if let Some(text) = fields.text("publish")? {
+            person.publish = flag(&text).map_err(|why| fields.wrong("publish", &why))?;
         }
         for keyword in KEYWORDS.iter().copied() {
             if let Some(value) = fields.text(keyword)? {
@@ -145,6 +159,11 @@ impl<'d> PersonEdit<'d> {
                 check_intraday(&keys).map_err(wrong)?;
                 edit::put_at_top(self.document, key, keys.iter().collect::<Array>());
             }
+            "patient" => {
+                check_patient(value).map_err(wrong)?;
+                edit::put_at_top(self.document, key, value);
+            }
+            "publish" => edit::put_at_top(self.document, key, flag(value).map_err(wrong)?),
             "methods" => {
                 let methods = names(value);
                 let plain = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
@@ -178,6 +197,17 @@ pub(super) fn provider(name: &str) -> Result<&'static str, String> {
 fn days(text: &str) -> Result<u16, String> {
     let days = text.parse().ok().filter(|days| *days <= MOST_DAYS);
     days.ok_or_else(|| format!("must be a whole number of days from 0 (off) to {MOST_DAYS}"))
+}
+
+fn flag(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "must be true or false".to_owned())
+}
+
+/// Identifiers stand in addresses.
+fn check_patient(id: &str) -> Result<(), String> {
+    let plain = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    let wanted = "must be the identifier of a patient, letters and digits such as 5b7ac3f9012e4d5f6a7b8c9d";
+    if plain { Ok(()) } else { Err(wanted.to_owned()) }
 }
 
 fn check_intraday(keys: &[String]) -> Result<(), String> {

@@ -33,6 +33,19 @@ pub struct Token {
 }
 
 impl Token {
+    /// What stands for a patient's: an organization's token reaches them, and is kept elsewhere.
+    pub fn of_patient(patient: &str) -> Token {
+        Token {
+            access_token: SecretString::default(),
+            refresh_token: None,
+            token_type: "Bearer".into(),
+            expires_at: None,
+            refresh_expires_at: None,
+            scope: String::new(),
+            user_id: Some(patient.to_owned()),
+        }
+    }
+
     /// What the person agreed to, one by one.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.scope.split_whitespace()

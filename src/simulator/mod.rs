@@ -112,6 +112,13 @@ pub struct Simulator {
 #[async_trait]
 impl Handler for Simulator {
     async fn answer(&self, request: Request) -> Response {
+        let response = self.carry_out(request).await;
+        response.with("Date", self.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string())
+    }
+}
+
+impl Simulator {
+    async fn carry_out(&self, request: Request) -> Response {
         if let Some(path) = request.path.strip_prefix("/control") {
             return control::answer(self, &request, path);
         }

@@ -9,10 +9,10 @@ use crate::reading::Person;
 use crate::snapshot::NextAction;
 
 impl Store {
-    /// When a person's action last began.
-    pub async fn action_ran(&self, person: &Person, url: &str) -> Result<Option<DateTime<Utc>>> {
+    /// When somebody's action last began.
+    pub async fn action_ran(&self, whom: &(impl ToString + Sync), url: &str) -> Result<Option<DateTime<Utc>>> {
         let ran: Option<Option<i64>> = sqlx::query_scalar("SELECT ran FROM action WHERE person = $1 AND url = $2")
-            .bind(person.as_str())
+            .bind(whom.to_string())
             .bind(url)
             .fetch_optional(&self.pool)
             .await
@@ -20,13 +20,18 @@ impl Store {
         Ok(ran.flatten().map(moment))
     }
 
-    /// Notes when a person's action last began; `None`: never.
-    pub async fn note_action(&self, person: &Person, url: &str, ran: Option<DateTime<Utc>>) -> Result<()> {
+    /// Notes when somebody's action last began; `None`: never.
+    pub async fn note_action(
+        &self,
+        whom: &(impl ToString + Sync),
+        url: &str,
+        ran: Option<DateTime<Utc>>,
+    ) -> Result<()> {
         sqlx::query(
             "INSERT INTO action (person, url, ran) VALUES ($1, $2, $3)
              ON CONFLICT (person, url) DO UPDATE SET ran = excluded.ran",
         )
-        .bind(person.as_str())
+        .bind(whom.to_string())
         .bind(url)
         .bind(ran.map(|ran| ran.timestamp()))
         .execute(&self.pool)
@@ -35,13 +40,13 @@ impl Store {
         Ok(())
     }
 
-    /// Notes when a person's action runs next.
-    pub async fn announce_action(&self, person: &Person, url: &str, action: &NextAction) -> Result<()> {
+    /// Notes when somebody's action runs next.
+    pub async fn announce_action(&self, whom: &(impl ToString + Sync), url: &str, action: &NextAction) -> Result<()> {
         sqlx::query(
             "INSERT INTO action (person, url, representing, next) VALUES ($1, $2, $3, $4)
              ON CONFLICT (person, url) DO UPDATE SET representing = excluded.representing, next = excluded.next",
         )
-        .bind(person.as_str())
+        .bind(whom.to_string())
         .bind(url)
         .bind(&action.representing)
         .bind(action.next.map(|next| next.timestamp()))
@@ -52,9 +57,9 @@ impl Store {
     }
 
     /// Notes that an action runs no more; when it ran last is kept.
-    pub async fn withdraw_action(&self, person: &Person, url: &str) -> Result<()> {
+    pub async fn withdraw_action(&self, whom: &(impl ToString + Sync), url: &str) -> Result<()> {
         sqlx::query("UPDATE action SET representing = NULL, next = NULL WHERE person = $1 AND url = $2")
-            .bind(person.as_str())
+            .bind(whom.to_string())
             .bind(url)
             .execute(&self.pool)
             .await

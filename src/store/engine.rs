@@ -133,8 +133,7 @@ pub(super) async fn file(path: &Path) -> Result<(Engine, AnyPool)> {
 
 /// The database at `url`: `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
 pub(super) async fn at(url: &str) -> Result<(Engine, AnyPool)> {
-    if let Some(path) = url.strip_prefix("sqlite:") {
-        let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+    if let Some(path) = path(url) {
         return file(&path).await;
     }
     let shown = match Url::parse(url) {
@@ -152,6 +151,12 @@ pub(super) async fn at(url: &str) -> Result<(Engine, AnyPool)> {
         .await
         .with_context(|| format!("opening the store {shown}"))?;
     Ok((Engine::Postgres, pool))
+}
+
+/// The file that an address names, if it names one.
+pub(super) fn path(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?;
+    Some(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
 }
 
 fn file_url(path: &Path) -> Result<String> {

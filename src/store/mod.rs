@@ -10,6 +10,7 @@ mod coverage;
 mod curve;
 mod engine;
 mod event;
+mod examined;
 mod history;
 mod igor;
 mod lease;
@@ -74,6 +75,11 @@ impl Store {
     pub async fn open(path: &Path) -> Result<Store> {
         let (engine, pool) = engine::file(path).await?;
         Ok(Store { engine, pool })
+    }
+
+    /// Whether `store.url` names a file that is not there yet.
+    pub fn is_missing(url: &SecretString) -> bool {
+        engine::path(url.expose_secret()).is_some_and(|path| !path.exists())
     }
 
     /// Opens the database at `store.url`, migrating it as needed: `sqlite:PATH` or `postgres://…`.

@@ -78,7 +78,7 @@ pub struct Stored {
 
 impl Store {
     /// The newest value of each metric by measuring time, in the catalogue's order. Samples are no values of a metric,
-    /// but where the newest one is what the metric is. Costs the same however long the history is.
+    /// but where the newest one is what the metric is, unless a value by itself is newer. Costs the same however long the history is.
     pub async fn newest(&self, person: &Person) -> Result<Vec<Stored>> {
         let rows = sqlx::query(NEWEST.as_str())
             .bind(person.as_str())
@@ -87,8 +87,13 @@ impl Store {
             .context("reading the newest values from the store")?;
         let mut newest: Vec<_> = rows.iter().filter_map(stored).collect();
         for metric in samples::NEWEST_SAMPLE.iter().filter_map(|key| metric::find(key)) {
-            newest.retain(|stored| stored.reading.metric != metric);
-            newest.extend(self.newest_sample(person, metric).await?);
+            let Some(sample) = self.newest_sample(person, metric).await? else { continue };
+            let place = newest.iter().position(|stored| stored.reading.metric == metric);
+            match place.map(|place| &mut newest[place]) {
+                Some(value) if value.reading.at >= sample.reading.at => {}
+                Some(value) => *value = sample,
+                None => newest.push(sample),
+            }
         }
         let place = |stored: &Stored| metric::METRICS.iter().position(|metric| metric.key == stored.reading.metric.key);
         newest.sort_by_cached_key(place);

@@ -10,7 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 use url::Url;
 
-use super::{Failure, Limits};
+use super::fitbit_plus::document::Refused;
+use super::{Dialect, Failure, Limits, Upstream, fitbit_plus};
 
 /// More than any answer of a documented size, so that a broken server cannot fill the memory.
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
@@ -70,17 +71,20 @@ pub struct Question {
     pub body: Option<Json>,
 }
 
-/// Asks below `base`, and waits at most `patience` for the whole answer.
+/// Asks `upstream` below `base`, and waits at most `patience` for the whole answer.
 pub async fn ask(
     http: &reqwest::Client,
-    base: &str,
+    upstream: &Upstream,
+    base: &Url,
     question: &Question,
     token: &SecretString,
-    limits: &Limits,
     patience: Duration,
     now: DateTime<Utc>,
 ) -> Answer {
-    let address = match address(base, &question.path) {
+    if upstream.dialect == Dialect::JsonApi {
+        return ask_for_document(http, base, question, token, patience, now).await;
+    }
+    let address = match address(base.as_str(), &question.path) {
         Ok(address) => address,
         Err(failure) => return Answer::none(failure),
     };
@@ -102,10 +106,29 @@ pub async fn ask(
     };
     let outcome = match status {
         200..=299 => parse(&body),
-        429 => Err(Failure::QuotaSpent { until: until(quota, retry_after, limits, now) }),
+        429 => Err(Failure::QuotaSpent { until: until(quota, retry_after, &upstream.limits, now) }),
         _ => Err(classify(status, &body, token)),
     };
     Answer { outcome, status: Some(status), quota, retry_after }
+}
+
+/// A document as it came, but that its data is always a list: what comes in several documents is put together.
+async fn ask_for_document(
+    http: &reqwest::Client,
+    base: &Url,
+    question: &Question,
+    token: &SecretString,
+    patience: Duration,
+    now: DateTime<Utc>,
+) -> Answer {
+    let answer = fitbit_plus::client::body(http, base, &question.path, token, patience, now).await;
+    let retry_after = match &answer {
+        Err(Refused { failure: Failure::QuotaSpent { until }, .. }) => Some(*until - now),
+        _ => None,
+    };
+    let status = answer.as_ref().map_or_else(|refused| refused.status, |_| Some(200));
+    let outcome = answer.map(fitbit_plus::document::listed).map_err(|refused| refused.failure);
+    Answer { outcome, status, quota: None, retry_after }
 }
 
 /// `path` is ours or a `pagination.next` of the upstream's: that one must lead to the same host.

@@ -3,11 +3,12 @@
 
 use std::fmt;
 
-use chrono::{Datelike, NaiveDate, NaiveTime, SecondsFormat, TimeDelta};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::{Value as Json, json};
 
 use super::Failure;
+use super::client::Question;
 use super::decode::local;
 use crate::metric::Group;
 use crate::reading::{Reading, Resolution};
@@ -20,7 +21,8 @@ pub struct Endpoint {
     /// How it is asked.
     pub verb: Verb,
     /// Path and query with the places `{date}`, `{start}`, `{end}`, `{before}` (the day before the start), `{after}` (the
-    /// day after the end) and `{level}` (the level of detail, and the time of day where it is limited).
+    /// day after the end), `{level}` (the level of detail, and the time of day where it is limited), `{patient}` (who is
+    /// asked about, where the token does not say), `{now}` and `{later}` (a year later).
     pub path: &'static str,
     /// The scope it needs.
     pub scope: &'static str,
@@ -41,9 +43,15 @@ pub struct Endpoint {
     pub completes: Option<&'static str>,
     /// The levels of detail it can be asked at; empty: the one it has.
     pub levels: &'static [Resolution],
+    /// What is asked after these pages, where the answer is put together of several, and what is next is not the
+    /// service's word alone: the questions so far, their answers, and who is asked about.
+    pub follow: Option<Follow>,
     /// How readings are found in the answer.
     pub decode: Decode,
 }
+
+/// The path of the next question; `None` at the end. Pure.
+pub type Follow = fn(&[Question], &[Json], &str) -> Option<String>;
 
 /// How an endpoint is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,6 +247,7 @@ pub const fn row(
         otherwise,
         completes,
         levels: &[],
+        follow: None,
         decode,
     }
 }
@@ -325,6 +334,13 @@ impl Endpoint {
         let (start, end_text) = (start.to_string(), end.to_string());
         let path = self.path.replace("{date}", &start).replace("{start}", &start).replace("{end}", &end_text);
         path.replace("{before}", &before.to_string()).replace("{after}", &after(end).to_string())
+    }
+
+    /// A path of its own with who is asked about, and when.
+    pub fn addressed(path: &str, user_id: Option<&str>, now: DateTime<Utc>) -> String {
+        let instant = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let path = path.replace("{patient}", user_id.unwrap_or_default()).replace("{now}", &instant(now));
+        path.replace("{later}", &instant(now + TimeDelta::days(366)))
     }
 
     /// The body of a request for these days, if it has one.

@@ -36,8 +36,11 @@ pub struct Upstream {
     pub lacks: &'static [(&'static str, &'static str)],
     /// How much may be asked.
     pub limits: Limits,
-    /// What its consent page and token endpoint want beside the standard.
-    pub consent: ConsentForm,
+    /// What its consent page and token endpoint want beside the standard; `None`: nobody logs in, and the token is an
+    /// organization's.
+    pub consent: Option<ConsentForm>,
+    /// How requests and answers are written.
+    pub dialect: Dialect,
     /// Where it says who the person is, if not in the token.
     pub identity: Option<&'static str>,
 }
@@ -59,6 +62,15 @@ impl Limits {
     }
 }
 
+/// How requests and answers are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// JSON of its own.
+    Plain,
+    /// Documents of JSON:API, with links that lead from page to page.
+    JsonApi,
+}
+
 /// What a consent page and token endpoint want beside the standard.
 pub struct ConsentForm {
     /// Further parameters of the authorize address.
@@ -70,7 +82,7 @@ pub struct ConsentForm {
 }
 
 /// Every upstream there is; the first is the default of a new installation.
-pub static UPSTREAMS: &[&Upstream] = &[&google_health::GOOGLE_HEALTH, &fitbit::FITBIT];
+pub static UPSTREAMS: &[&Upstream] = &[&google_health::GOOGLE_HEALTH, &fitbit::FITBIT, &fitbit_plus::FITBIT_PLUS];
 
 /// The upstream of this name.
 pub fn find(provider: &str) -> Option<&'static Upstream> {
@@ -83,6 +95,11 @@ pub fn names() -> String {
 }
 
 impl Upstream {
+    /// Whether nobody logs in, and people are patients whom an organization's token reaches.
+    pub fn is_organizations(&self) -> bool {
+        self.consent.is_none()
+    }
+
     /// The endpoint of this name.
     pub fn endpoint(&self, name: &str) -> Option<&'static Endpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.name == name)

@@ -15,16 +15,21 @@ use super::access::Access;
 use super::form::Form;
 use super::history;
 use super::page::{self, SETUP_PATH, STATUS_PATH, STYLE_PATH};
+use super::patient::{Found, Search};
 use super::server::{Handler, Request, Response};
 use super::setup;
 use super::status;
 use super::trouble::{self, Trouble};
 use crate::command::{self, Command};
+use crate::config::Whom;
+use crate::doctor::Finding;
 use crate::fetch::{Fetcher, Refusal};
+use crate::group::Groups;
 use crate::household::{Household, Member};
 use crate::manifest::{Manifest, Verb};
 use crate::oauth::OAuth;
 use crate::plan::{BadRequest, Wanted};
+use crate::plus::Reader;
 use crate::reading::Person;
 use crate::schedule::Change;
 use crate::sink::mqtt::topic::Topics;
@@ -38,6 +43,10 @@ pub struct Entrypoints {
     pub oauth: Arc<OAuth>,
     /// Their fetches.
     pub fetcher: Arc<Fetcher>,
+    /// What an organization has.
+    pub reader: Reader,
+    /// Its groups.
+    pub groups: Arc<Groups>,
     /// Who may ask.
     pub access: Access,
     /// Where their values are published.
@@ -50,6 +59,8 @@ pub struct Entrypoints {
     pub delivered: Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>,
     /// What keeps the bridge from being ready, if anything does.
     pub unready: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    /// Looks at everything that may be wrong; `None`: somebody else has it looked at just now.
+    pub examine: Box<dyn Fn() -> BoxFuture<'static, Option<Vec<Finding>>> + Send + Sync>,
     /// What is counted of the bridge, as Prometheus reads it.
     pub numbers: Box<dyn Fn() -> BoxFuture<'static, Result<String>> + Send + Sync>,
     /// Set when the bridge is stopping.
@@ -86,7 +97,8 @@ impl Entrypoints {
             }
             (Verb::Get, "/plugin/fitbit/auth1") => self.auth1(request).await,
             (Verb::Get, "/plugin/fitbit/auth2") => self.auth2(request).await,
-            (Verb::Get, SETUP_PATH) => self.setup(request).await,
+            (Verb::Get, SETUP_PATH) => self.setup(request, None).await,
+            (Verb::Post, SETUP_PATH) => self.examined(request).await,
             (Verb::Get, STATUS_PATH) => self.status(request).await,
             (Verb::Get, STYLE_PATH) => Ok(page::style()),
             (Verb::Get, "/healthz") => Ok(Response::text(200, "ok\n")),
@@ -147,11 +159,19 @@ impl Entrypoints {
         if self.access.is_cross_site(request) {
             return Err(Trouble::new(403, "another site asked for this", "open the address yourself"));
         }
-        let (person, wanted) = read_fetch(&request.parameters())?;
+        let (whom, wanted) = read_fetch(&request.parameters())?;
+        let person = match whom {
+            Whom::Person(person) => person,
+            Whom::Group(group) => {
+                let file = self.groups.fetch(&group, &wanted, false, &|_| {}).await?;
+                (self.delivered)().await;
+                return Ok(Response::file("application/json; charset=utf-8", Arc::new(file)));
+            }
+        };
         let fetched = self.fetcher.fetch(&person, &wanted).await;
         // A folder made or removed by hand is noticed at the first request for the person.
         let gone = matches!(fetched, Err(Refusal::UnknownPerson(_)));
-        if gone == self.household.next_actions().contains_key(&person) {
+        if gone == self.household.next_actions().contains_key(&Whom::Person(person.clone())) {
             (self.changed)(Change::People);
         }
         if let Err(refusal @ (Refusal::Failed(..) | Refusal::Setting(..) | Refusal::Internal(_))) = &fetched {
@@ -169,6 +189,10 @@ impl Entrypoints {
         let parameters = request.parameters();
         let user = parameters.iter().find(|(name, _)| name == "user").map(|(_, value)| value.as_str());
         let member = self.member(user).await?;
+        if member.upstream.is_organizations() {
+            let page = format!("{SETUP_PATH}?user={}#patient", member.person);
+            return Ok(Response::text(303, "").with("Location", page));
+        }
         let url = self.oauth.begin(&member).await.map_err(|failure| Refusal::Failed(member.person, failure))?;
         Ok(Response::text(303, "").with("Location", url.as_str()))
     }
@@ -198,7 +222,16 @@ impl Entrypoints {
         (self.changed)(Change::Connected(person.clone()));
     }
 
-    async fn setup(&self, request: &Request) -> Result<Response, Trouble> {
+    /// The setup page with what the doctor found. A form asks for it, as connections are made and messages sent.
+    async fn examined(&self, request: &Request) -> Result<Response, Trouble> {
+        self.form(request)?;
+        let Some(findings) = (self.examine)().await else {
+            return Err(Trouble::new(503, "everything is being looked at just now", "ask again in a minute"));
+        };
+        self.setup(request, Some(findings)).await
+    }
+
+    async fn setup(&self, request: &Request, examined: Option<Vec<Finding>>) -> Result<Response, Trouble> {
         let parameters = request.parameters();
         let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let shown = setup::Shown {
@@ -206,6 +239,8 @@ impl Entrypoints {
             done: parameter("done"),
             form_token: self.access.form_token(self.now()),
             unready: (self.unready)(),
+            examined,
+            found: self.found(request, &parameters).await,
         };
         let view = setup::view(&self.household, &self.oauth, shown).await?;
         Ok(page::answer(200, page::setup(&view)))
@@ -215,6 +250,12 @@ impl Entrypoints {
         let token = self.access.form_token(self.now());
         let view = status::view(&self.household, &self.topics, &request.parameters(), token).await?;
         Ok(page::answer(200, page::status(&view)))
+    }
+
+    /// The patients who are looked for, if anyone is: of one's own will, for that asks the upstream.
+    async fn found(&self, request: &Request, parameters: &[(String, String)]) -> Option<Found> {
+        let search = Search::read(parameters).filter(|_| !self.access.is_cross_site(request))?;
+        Some(search.run(&self.reader).await)
     }
 
     async fn post(&self, request: &Request, of_person: bool) -> Result<Response, Trouble> {
@@ -274,14 +315,21 @@ impl Entrypoints {
     }
 }
 
-/// The parameters of a fetch: `user`, and what [`command::read_fetch`] takes.
-pub fn read_fetch(parameters: &[(String, String)]) -> Result<(Person, Wanted), BadRequest> {
-    let (users, others): (Vec<_>, Vec<_>) = parameters.iter().cloned().partition(|(name, _)| name == "user");
-    if users.len() > 1 {
-        return Err(BadRequest("user is given twice".into()));
-    }
+/// The parameters of a fetch: `user` or `group`, and what [`command::read_fetch`] takes.
+pub fn read_fetch(parameters: &[(String, String)]) -> Result<(Whom, Wanted), BadRequest> {
+    let names = ["user", "group"];
+    let (named, others): (Vec<_>, Vec<_>) =
+        parameters.iter().cloned().partition(|(name, _)| names.contains(&name.as_str()));
     let wanted = command::read_fetch(&others)?;
-    Ok((person(users.first().map(|(_, name)| name.as_str()))?, wanted))
+    let whom = match named.as_slice() {
+        [(name, id)] if name == "group" => Whom::group(id).ok_or_else(|| {
+            BadRequest(format!("group: {id:?} is no identifier of a group: those are letters and digits"))
+        })?,
+        [(first, _), (second, _), ..] if first == second => return Err(BadRequest(format!("{first} is given twice"))),
+        [_, _, ..] => return Err(BadRequest("user and group exclude each other: give one of them".into())),
+        named => Whom::Person(person(named.first().map(|(_, name)| name.as_str()))?),
+    };
+    Ok((whom, wanted))
 }
 
 /// A person's name as a parameter.

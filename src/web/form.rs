@@ -120,6 +120,7 @@ impl Form {
             household.store.note_removed(&person).await?;
             log::info!("{person}: created");
         }
+        self.choose_patient(bridge, &person).await?;
         let mut done = Ok(());
         if let Some(member) = known.filter(|_| delete.is_some()) {
             if let Err(failure) = bridge.oauth.disconnect(&member).await {
@@ -134,6 +135,16 @@ impl Form {
         (bridge.changed)(Change::People);
         bridge.fetcher.publish(&person).await;
         done
+    }
+
+    /// Where nobody logs in, a patient who is chosen is connected.
+    async fn choose_patient(&self, bridge: &Entrypoints, person: &Person) -> Result<(), Trouble> {
+        let Some(patient) = self.get("patient").filter(|patient| !patient.is_empty()) else { return Ok(()) };
+        if bridge.household.member(person).await?.is_some_and(|member| member.upstream.is_organizations()) {
+            bridge.oauth.choose(person, patient).await?;
+            bridge.connected(person);
+        }
+        Ok(())
     }
 
     /// The settings in this form, each of which is one and has a value it can have. Everything is checked before

@@ -9,7 +9,7 @@ mod guard; // one connection, bounded
 mod history; // what the store holds, as an answer
 mod message; // a request and its answer
 pub mod page; // the pages, as templates show them
-mod redirect; // which redirect addresses are taken
+mod patient; // the choice of a patient
 pub mod registration; // what to enter in the upstreams' forms
 pub mod server; // tiny_http behind the guard
 mod setup; // the household as the setup page shows it

@@ -7,6 +7,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
+use super::patient::Found;
 use super::registration::Registration;
 use super::server::Response;
 use super::status::view::StatusView;
@@ -52,6 +53,32 @@ pub struct SetupView {
     pub form_token: String,
     /// What came of the form sent before.
     pub notice: Option<Notice>,
+    /// What the doctor found, where it was asked.
+    pub examination: Option<ExaminationView>,
+}
+
+/// What the doctor found.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExaminationView {
+    /// Whether nothing needs doing.
+    pub well: bool,
+    /// What it comes to, in a sentence.
+    pub summary: String,
+    /// Each finding, in order.
+    pub findings: Vec<ExaminedView>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExaminedView {
+    /// What it is.
+    pub subject: &'static str,
+    /// `ok`, `warning` or `trouble`.
+    pub state: &'static str,
+    /// What is so, said of the subject.
+    pub what: String,
+    /// What helps.
+    pub cure: Option<String>,
 }
 
 /// Something missing or wrong, and what to do about it; sentences.
@@ -152,8 +179,10 @@ pub struct PersonView {
     pub move_to: Option<(String, String)>,
     /// What is set for this person alone.
     pub settings: PersonSettings,
-    /// For an upstream without user login: who this person can be there.
-    pub patients: Vec<Choice>,
+    /// Whether nobody logs in at the upstream, so that a patient is chosen instead.
+    pub chooses: bool,
+    /// The patients found among whom to choose.
+    pub found: Option<Found>,
 }
 
 /// A scope that was not granted.

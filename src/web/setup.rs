@@ -7,14 +7,15 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::page::{
-    Consent, Finding, Link, MessageView, MissingScope, Notice, PersonSettings, PersonView, ProviderView, SETUP_PATH,
-    SetupView,
+    Consent, ExaminationView, ExaminedView, Finding, Link, MessageView, MissingScope, Notice, PersonSettings,
+    PersonView, ProviderView, SETUP_PATH, SetupView,
 };
-use super::redirect;
+use super::patient::Found;
 use super::registration::registration;
 use super::trouble::{Trouble, sentence};
+use crate::doctor;
 use crate::household::{Household, Member};
-use crate::oauth::{Connected, OAuth, why_switched_off};
+use crate::oauth::{Connected, OAuth, redirect, why_switched_off};
 use crate::reading::Person;
 use crate::snapshot::{AuthState, Snapshot};
 use crate::store::Order;
@@ -30,6 +31,10 @@ pub(super) struct Shown<'r> {
     pub form_token: String,
     /// What keeps the bridge from being ready, if anything does.
     pub unready: Option<String>,
+    /// What the doctor found, where it was asked.
+    pub examined: Option<Vec<doctor::Finding>>,
+    /// The patients found for the person selected.
+    pub found: Option<Found>,
 }
 
 /// The whole page.
@@ -41,7 +46,7 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
     let mut providers = Vec::new();
     for upstream in UPSTREAMS {
         let client = application.client(upstream.provider);
-        let anywhere = !upstream.consent.public_redirects;
+        let anywhere = !upstream.consent.as_ref().is_some_and(|form| form.public_redirects);
         let address = if anywhere { oauth.redirect().to_owned() } else { redirect::accepted(&public_url) };
         providers.push(ProviderView {
             name: upstream.provider.into(),
@@ -51,7 +56,10 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
             client_id_from_environment: client.id_from_environment,
             secret_stored: client.secret.is_some(),
             secret_from_environment: client.secret_from_environment,
-            redirect: (!anywhere).then(|| redirect::notice(&public_url)),
+            redirect: (!anywhere).then(|| match redirect::judged(&public_url) {
+                Ok(text) => Notice { good: true, text },
+                Err(text) => Notice { good: false, text },
+            }),
             registration: registration(upstream.provider, &address, &public_url),
         });
     }
@@ -82,7 +90,10 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
                 let snapshot = household.snapshot(&member).await?;
                 let registered =
                     providers.iter().any(|p| p.name == member.upstream.provider && !p.client_id.is_empty());
-                let view = person_view(household, &member, &snapshot, registered).await?;
+                let mut view = person_view(household, &member, &snapshot, registered).await?;
+                if view.chooses && shown.selected == Some(person.as_str()) {
+                    view.found.clone_from(&shown.found);
+                }
                 findings.extend(finding(&view));
                 people.push(view);
                 if let Some(account) = member.file.token.and_then(|token| token.user_id) {
@@ -126,7 +137,19 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
         selected: shown.selected.map(str::to_owned),
         form_token: shown.form_token,
         notice: shown.done.and_then(notice),
+        examination: shown.examined.as_deref().map(examination),
     })
+}
+
+fn examination(examined: &[doctor::Finding]) -> ExaminationView {
+    let findings = examined.iter().map(|finding| ExaminedView {
+        subject: finding.subject,
+        state: finding.state.word(),
+        what: finding.what.clone(),
+        cure: finding.cure.clone(),
+    });
+    let well = examined.iter().all(|finding| finding.state != doctor::State::Trouble);
+    ExaminationView { well, summary: doctor::summary(examined), findings: findings.collect() }
 }
 
 /// The page after a consent.
@@ -249,9 +272,10 @@ pub(super) async fn person_view(
             metrics: setting("metrics"),
             period: setting("period"),
             system: setting("system"),
-            patient: String::new(),
+            patient: setting("patient"),
         },
-        patients: Vec::new(),
+        chooses: member.upstream.is_organizations(),
+        found: None,
     })
 }
 
@@ -281,6 +305,9 @@ fn finding(person: &PersonView) -> Option<Finding> {
     }
     let registered = person.connect_href.is_some();
     let (what, cure) = match person.state {
+        Consent::AwaitingConsent if registered && person.chooses => {
+            (format!("{user} is no patient yet."), "Choose which of the organization's patients this person is.")
+        }
         Consent::AwaitingConsent if registered => {
             (format!("{user} is not connected yet."), "Log in there as this person and allow what may be read.")
         }
@@ -320,7 +347,8 @@ fn unreadable(person: &Person, why: &str) -> PersonView {
         connect_href: None,
         move_to: None,
         settings: PersonSettings::default(),
-        patients: Vec::new(),
+        chooses: false,
+        found: None,
     }
 }
 

@@ -81,7 +81,11 @@ impl From<Refusal> for Trouble {
         let (person, until) = match refusal {
             Refusal::Failed(person, Failure::QuotaSpent { until }) => (Some(person), Some(until)),
             Refusal::NoToken(person) | Refusal::Failed(person, _) | Refusal::Setting(person, _) => (Some(person), None),
-            Refusal::UnknownPerson(_) | Refusal::Bad(_) | Refusal::Stopping | Refusal::Internal(_) => (None, None),
+            Refusal::UnknownPerson(_)
+            | Refusal::Bad(_)
+            | Refusal::Stopping
+            | Refusal::Group(..)
+            | Refusal::Internal(_) => (None, None),
         };
         Trouble { status, error, cure, person, until }
     }

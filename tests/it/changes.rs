@@ -58,7 +58,8 @@ impl Anna {
         self.world.cloud.forget_requests();
         let mut parameters = vec![("user".to_owned(), "anna".to_owned())];
         parameters.extend(query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let (person, wanted) = read_fetch(&parameters).unwrap();
+        let (whom, wanted) = read_fetch(&parameters).unwrap();
+        let person = whom.person().unwrap().clone();
         let outcome = self.parts.fetcher.fetch(&person, &wanted).await.unwrap();
         let asked: Vec<String> = self.asked();
         assert_eq!(outcome.json()["calls"], asked.len(), "{asked:?}");
@@ -237,7 +238,8 @@ async fn a_method_that_failed_is_asked_again_and_one_that_is_not_permitted_with_
     anna.world.cloud.fault(fault("/spo2/", 403));
     let fetch = async || {
         anna.world.cloud.forget_requests();
-        let (person, wanted) = read_fetch(&[("user".into(), "anna".into())]).unwrap();
+        let (whom, wanted) = read_fetch(&[("user".into(), "anna".into())]).unwrap();
+        let person = whom.person().unwrap().clone();
         anna.parts.fetcher.fetch(&person, &wanted).await.unwrap();
         let asked = anna.world.cloud.requests();
         let count = |part: &str| asked.iter().filter(|asked| asked.path.contains(part)).count();

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::world::{PATIENCE, PEOPLE, Program, World};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "run",
     "demo",
     "simulate",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 12] = [
     "export",
     "import",
     "forget",
+    "doctor",
     "plus",
     "manifest",
     "completions",

@@ -89,7 +89,7 @@ async fn every_address_says_what_it_takes() {
         assert_refused(&world.get(path).await, 404, "nothing at this address");
     }
     for (method, path, allowed) in [
-        (Method::POST, SETUP, "GET, HEAD"),
+        (Method::PUT, SETUP, "GET, POST, HEAD"),
         (Method::DELETE, "/plugin/fitbit", "GET, HEAD"),
         (Method::OPTIONS, "/plugin/fitbit/auth1", "GET, HEAD"),
         (Method::POST, "/plugin/fitbit/auth2", "GET, HEAD"),

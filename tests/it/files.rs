@@ -384,8 +384,8 @@ fn the_manifest_and_the_code_agree() {
         entry.parameters.iter().map(|parameter| parameter.name.as_str()).collect()
     };
     let fetch = taken(Verb::Get, "/plugin/fitbit");
-    assert_eq!(fetch[..3], ["user", "methods", "force"]);
-    assert_eq!(fetch[3..], *KEYWORDS);
+    assert_eq!(fetch[..4], ["user", "group", "methods", "force"]);
+    assert_eq!(fetch[4..], *KEYWORDS);
     let command = taken(Verb::Post, "/plugin/fitbit/command");
     assert!(KEYWORDS.iter().all(|keyword| command.contains(keyword)), "{command:?}");
     let user_settings = taken(Verb::Post, "/plugin/fitbit/userSettings");

@@ -119,7 +119,10 @@ fn igors_fragment_calls_an_entry_point_on_the_port_its_guide_says() {
     let path = url.strip_prefix("http://127.0.0.1:9335").expect("the port of the guide");
     let action = format!("action = [{{ url = {path:?} }}]");
     let parse = |text: &str| Config::parse(Some((Path::new("x"), text)), Vec::<(String, String)>::new()).unwrap();
-    assert_eq!(parse(&action).actions[0].person().map(|person| person.to_string()).as_deref(), Some("yournamehere"));
+    assert_eq!(
+        parse(&action).actions[0].whom().and_then(|whom| whom.person()).map(|person| person.to_string()).as_deref(),
+        Some("yournamehere")
+    );
 
     let settings: String = between(&guide, "```toml\n", "```").join("\n");
     let settings: String = settings

@@ -29,6 +29,7 @@ const CLASSES: &[(&str, &[&str], &[&str])] = &[
     ("temperature", &["°C", "°F"], &["measurement"]),
     ("volume", &["mL", "fl. oz."], &["total_increasing"]),
     ("battery", &["%"], &["measurement"]),
+    ("blood_glucose_concentration", &["mg/dL", "mmol/L"], &["measurement"]),
 ];
 
 /// What may stand at the top of a device's message: anything else makes Home Assistant refuse all of it.

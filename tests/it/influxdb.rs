@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod grafana; // the dashboard, asked of a real database
-mod server; // a real database, and points that can be compared
+pub mod server; // a real database, and points that can be compared
 
 use std::io::Write;
 use std::path::Path;

@@ -5,7 +5,6 @@ use fitbit2mqtt::metric::{self, INTRADAY};
 use fitbit2mqtt::plan::{Intraday, Known, Plan, past, plan};
 use fitbit2mqtt::reading::Resolution;
 use fitbit2mqtt::store::{Selection, Store, Stored};
-use fitbit2mqtt::upstream::UPSTREAMS;
 use fitbit2mqtt::upstream::Upstream;
 use fitbit2mqtt::upstream::endpoint::Span;
 use fitbit2mqtt::upstream::fitbit::FITBIT;
@@ -14,6 +13,9 @@ use serde_json::{Value as Json, json};
 
 use crate::planning::{Query, day, fresh, wanted};
 use crate::world::{World, person};
+
+/// Where there are values within a day.
+const WITH_TRACKERS: [&Upstream; 2] = [&GOOGLE_HEALTH, &FITBIT];
 
 /// Someone of whom these are kept.
 fn keeping(metrics: &[&str]) -> Known {
@@ -98,7 +100,7 @@ fn what_cannot_be_asked_within_a_day_is_refused_with_what_can() {
             &["single day"],
         ),
     ] {
-        for upstream in UPSTREAMS {
+        for upstream in WITH_TRACKERS {
             let refusal = plan(upstream, &wanted(&query), &keeping(&[])).expect_err("refused").to_string();
             for word in said {
                 assert!(refusal.contains(word), "{query:?} at {}: {refusal}", upstream.provider);
@@ -109,7 +111,7 @@ fn what_cannot_be_asked_within_a_day_is_refused_with_what_can() {
 
 #[test]
 fn samples_come_along_only_where_they_are_kept() {
-    for upstream in UPSTREAMS {
+    for upstream in WITH_TRACKERS {
         let sampled = |metrics: &[&str], query: Query| -> Vec<&'static str> {
             let plan = plan(upstream, &wanted(query), &keeping(metrics)).unwrap();
             let within = plan.asks.iter().filter(|ask| matches!(ask.endpoint.span, Span::Intraday(_)));
@@ -138,7 +140,7 @@ fn a_year_of_minutes_takes_a_request_a_day_or_for_six() {
 
 #[test]
 fn every_metric_with_samples_can_be_chosen_and_every_choice_has_some() {
-    for upstream in UPSTREAMS {
+    for upstream in WITH_TRACKERS {
         let rows = upstream.endpoints.iter().filter(|row| matches!(row.span, Span::Intraday(_)));
         let gives: Vec<&str> = rows
             .flat_map(|row| row.gives())

@@ -9,6 +9,7 @@ mod changes; // a fetch asks what can have changed, counted
 mod commands; // what is asked over MQTT and by forms, and what comes of it
 mod command_line; // each command, by the real program
 mod examples; // what programmers are shown
+mod doctor; // what may be wrong, found, with its cure
 mod files; // configuration, people's files, races, obstacles
 mod fixtures; // every endpoint row's answers decode to the expected readings
 mod intraday; // values within a day, and workouts whole

@@ -25,7 +25,8 @@ pub struct Mosquitto {
     child: Child,
     /// No password.
     pub plain: u16,
-    /// User `bridge`, password `secret`, may write below `sensors/fitbit` and `fitbit2mqtt` only.
+    /// User `bridge`, password `secret`, may write and read below `sensors/fitbit` and `fitbit2mqtt` only; user `mute`, of
+    /// the same password, may write there and read nothing.
     pub guarded: u16,
     /// TLS, no password.
     pub tls: u16,
@@ -39,20 +40,27 @@ pub struct Mosquitto {
 
 impl Mosquitto {
     pub fn start() -> Mosquitto {
+        Mosquitto::start_with("")
+    }
+
+    /// The same with more lines of configuration.
+    pub fn start_with(more: &str) -> Mosquitto {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         certificates(&folder);
-        let made = Command::new("mosquitto_passwd").args(["-c", "-b", &path("passwd"), "bridge", "secret"]).status();
+        fs::write(path("passwd"), "bridge:secret\nmute:secret\n").unwrap();
+        let made = Command::new("mosquitto_passwd").args(["-U", &path("passwd")]).status();
         assert!(made.unwrap_or_else(|error| panic!("mosquitto_passwd: {error}; {INSTALL}")).success());
-        fs::write(path("acl"), "user bridge\ntopic readwrite sensors/fitbit/#\ntopic readwrite fitbit2mqtt/#\n")
-            .unwrap();
+        let may =
+            |who: &str, what: &str| format!("user {who}\ntopic {what} sensors/fitbit/#\ntopic {what} fitbit2mqtt/#\n");
+        fs::write(path("acl"), may("bridge", "readwrite") + &may("mute", "write")).unwrap();
 
         let [plain, guarded, tls, mutual, websocket, secure_websocket] = [(); 6].map(|()| free_port());
         let (passwd, acl) = (path("passwd"), path("acl"));
         let (authority, certificate, key) = (path("ca.pem"), path("server.pem"), path("server.key"));
         let encrypted = format!("allow_anonymous true\ncafile {authority}\ncertfile {certificate}\nkeyfile {key}\n");
         let configuration = format!(
-            "per_listener_settings true\npersistence false\nlog_type all\nuser root\nmax_queued_messages 10000\n\
+            "{more}per_listener_settings true\npersistence false\nlog_type all\nuser root\nmax_queued_messages 10000\n\
              listener {plain} 127.0.0.1\nallow_anonymous true\n\
              listener {guarded} 127.0.0.1\nallow_anonymous false\npassword_file {passwd}\nacl_file {acl}\n\
              listener {tls} 127.0.0.1\n{encrypted}\

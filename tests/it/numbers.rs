@@ -9,6 +9,7 @@ use fitbit2mqtt::upstream::fitbit::FITBIT;
 use reqwest::header::HOST;
 use serde_json::json;
 
+use crate::influxdb::server::Server as Influx;
 use crate::world::{PEOPLE, QUARTER, World};
 
 type Labels = BTreeMap<String, String>;
@@ -280,4 +281,22 @@ async fn numbers_are_for_those_who_have_the_password() {
     let numbers = Numbers::read(&answer.body);
     assert_eq!(numbers.get("build_info", &[("version", env!("CARGO_PKG_VERSION"))]), Some(1.0));
     assert_eq!(numbers.families.keys().filter(|name| name.contains("quota")).count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_influxdb_does_not_have_yet_waits_in_a_queue_of_its_own() {
+    let mut influxdb = Influx::influxdb().await;
+    influxdb.kill();
+    let mut world = World::connected().await;
+    world.more = influxdb.configuration();
+    world.start().await;
+    world.fetched().await;
+    let queue = [("queue", "influxdb")];
+    world
+        .until("something waits", async |world| Numbers::of(world).await.get("queue_length", &queue) > Some(0.0))
+        .await;
+    influxdb.restart().await;
+    world.until("nothing waits", async |world| Numbers::of(world).await.get("queue_length", &queue) == Some(0.0)).await;
+    let written = Numbers::of(&world).await.get("publish_duration_seconds_count", &[("destination", "influxdb")]);
+    assert!(written >= Some(1.0), "{written:?}");
 }

@@ -3,7 +3,9 @@
 
 mod command;
 mod contract;
+mod group;
 mod paging;
+mod person;
 mod token;
 
 use std::net::TcpListener;

@@ -18,8 +18,8 @@ const ROOMS: &[&[&str]] = &[
     &["bridge"],
     &["simulator", "broker"],
     &["web"],
-    &["history"],
-    &["schedule", "backfill", "sink"],
+    &["history", "doctor"],
+    &["schedule", "backfill", "group", "sink"],
     &["fetch", "plus", "import"],
     &["oauth"],
     &["household"],
@@ -76,10 +76,13 @@ const PURE: &[&str] = &[
     "src/import/token_file.rs",
     "src/history/form.rs",
     "src/sink/influxdb/line.rs",
+    "src/upstream/fitbit_plus/care.rs",
     "src/upstream/fitbit_plus/document.rs",
     "src/upstream/fitbit_plus/endpoints.rs",
     "src/upstream/fitbit_plus/paging.rs",
+    "src/upstream/fitbit_plus/patient.rs",
     "src/upstream/fitbit_plus/request.rs",
+    "src/upstream/fitbit_plus/unit.rs",
     "src/web/chart/",
     "src/web/status/asked.rs",
     "src/web/status/freshness.rs",
@@ -287,8 +290,11 @@ fn upstreams_agree_with_manifest_and_configuration() {
     let manifest: Vec<_> = Manifest::embedded().providers.iter().map(|provider| provider.name.as_str()).collect();
     assert_eq!(manifest, ours, "plugin-manifest.toml, [[provider]]");
     let config = Config::parse(None, Vec::<(String, String)>::new()).unwrap();
-    let people = config.upstreams.iter().filter(|upstream| upstream.authorize_url.is_some());
-    assert_eq!(people.map(|upstream| upstream.provider).collect::<Vec<_>>(), ours, "config/key.rs");
+    let configured: Vec<_> = config.upstreams.iter().map(|upstream| upstream.provider).collect();
+    assert_eq!(configured, ours, "config/key.rs");
+    for (upstream, addresses) in UPSTREAMS.iter().zip(&config.upstreams) {
+        assert_eq!(upstream.is_organizations(), addresses.authorize_url.is_none(), "{}", upstream.provider);
+    }
     for provider in ours {
         let guide = format!("setup/registration-{provider}.md");
         assert!(root().join(&guide).exists(), "there is no {guide}");

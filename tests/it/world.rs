@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -370,6 +371,7 @@ impl World {
         // Another program may be reading it.
         let fresh = path.with_extension("fresh");
         std::fs::write(&fresh, self.configuration(listen)).unwrap();
+        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).unwrap();
         std::fs::rename(&fresh, &path).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_fitbit2mqtt"));
         command.arg("--config").arg(path).args(arguments);

@@ -1,12 +1,13 @@
 //! The organization itself: how large it is, all it has on record, and the tokens it gave. Knows no parameter.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
 
+use super::plan;
 use super::refusal::Refusal;
 use super::resource::{self, Scene, identifier};
 use crate::clock::Clock;
@@ -44,11 +45,31 @@ pub struct Clinic {
     seed: u64,
     programme: Programme,
     clock: Clock,
+    /// When it was made.
+    since: DateTime<Utc>,
     /// What is on record, by type and identifier, made when first asked for.
-    records: Mutex<BTreeMap<&'static str, BTreeMap<String, Json>>>,
+    records: Mutex<BTreeMap<&'static str, Records>>,
+    /// What lists held when they were last asked for, and at which state of the records.
+    lists: Mutex<HashMap<String, (u64, Arc<Places>)>>,
+    /// One more with each change of a record.
+    state: AtomicU64,
     sessions: Mutex<Vec<Session>>,
     growing: AtomicBool,
     counter: AtomicU64,
+}
+
+/// What a list holds: the place of each record in its order, and its identifier.
+pub(super) type Places = Vec<(String, String)>;
+
+/// So many lists are remembered.
+const MOST_LISTS: usize = 16;
+
+/// Everything of one type.
+#[derive(Default)]
+struct Records {
+    by_id: BTreeMap<String, Json>,
+    /// So many rounds of later measurements are among them.
+    rounds: usize,
 }
 
 /// A token.
@@ -66,8 +87,11 @@ impl Clinic {
         Clinic {
             seed,
             programme,
+            since: clock.now(),
             clock,
             records: Mutex::default(),
+            lists: Mutex::default(),
+            state: AtomicU64::default(),
             sessions: Mutex::default(),
             growing: AtomicBool::default(),
             counter: AtomicU64::default(),
@@ -122,13 +146,47 @@ impl Clinic {
     pub(super) fn add(&self, kind: &'static str, mut like: Json) {
         let id = identifier(self.seed, "added", self.count() as usize);
         like["id"] = id.as_str().into();
-        hold(&self.records).entry(kind).or_default().insert(id, like);
+        hold(&self.records).entry(kind).or_default().by_id.insert(id, like);
+        self.state.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Looks at everything of one type, made as of now if nobody has asked for it yet.
+    /// Changes a record, or enters a new one, which is null before.
+    pub fn change(&self, kind: &'static str, id: &str, change: impl FnOnce(&mut Json)) {
+        self.with(kind, |_| {});
+        let mut records = hold(&self.records);
+        change(records.entry(kind).or_default().by_id.entry(id.to_owned()).or_insert(Json::Null));
+        self.state.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What `list` of this type holds, found once for all its pages.
+    pub(super) fn places(&self, kind: &'static str, list: String, find: impl FnOnce() -> Places) -> Arc<Places> {
+        self.with(kind, |_| {});
+        let state = self.state.load(Ordering::Relaxed);
+        if let Some((_, places)) = hold(&self.lists).get(&list).filter(|(at, _)| *at == state) {
+            return Arc::clone(places);
+        }
+        let places = Arc::new(find());
+        let mut lists = hold(&self.lists);
+        if lists.len() >= MOST_LISTS {
+            lists.clear();
+        }
+        lists.insert(list, (state, Arc::clone(&places)));
+        places
+    }
+
+    /// Looks at everything of one type, made if nobody has asked for it yet, and with what was measured since.
     pub(super) fn with<T>(&self, kind: &'static str, look: impl FnOnce(&BTreeMap<String, Json>) -> T) -> T {
-        let scene = Scene { seed: self.seed, programme: self.programme, now: self.clock.now() };
-        look(hold(&self.records).entry(kind).or_insert_with(|| resource::all(kind, &scene)))
+        let scene = Scene { seed: self.seed, programme: self.programme, now: self.since };
+        let mut records = hold(&self.records);
+        let made = || Records { by_id: resource::all(kind, &scene), rounds: 0 };
+        let Records { by_id, rounds } = records.entry(kind).or_insert_with(made);
+        let passed = ((self.clock.now() - self.since).num_hours() / plan::RESULTS_APART).max(0) as usize;
+        while *rounds < passed {
+            resource::later(kind, &scene, *rounds, by_id);
+            *rounds += 1;
+            self.state.fetch_add(1, Ordering::Relaxed);
+        }
+        look(by_id)
     }
 
     pub(super) fn issue(&self) -> Session {

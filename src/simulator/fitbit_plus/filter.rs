@@ -105,8 +105,8 @@ fn passes_one(record: &Json, filter: &Filter, groups_of: &dyn Fn(&str) -> Vec<St
         Filter::Within(name, start, end) => time(name).is_some_and(|at| at >= *start && at < *end),
         Filter::After(start) => time("occurred_at").is_some_and(|at| at > *start),
         Filter::Before(end) => time("occurred_at").is_some_and(|at| at < *end),
-        Filter::Related(name, ids) => related(record, name).iter().any(|id| ids.contains(id)),
-        Filter::Groups(ids) => groups(record, groups_of).iter().any(|id| ids.contains(id)),
+        Filter::Related(name, ids) => named(record, name).any(|id| ids.iter().any(|wanted| wanted == id)),
+        Filter::Groups(ids) => is_in(record, ids, groups_of),
         Filter::Attended(ids) => {
             let attendees = attributes["attendees"].as_array().map_or(&[][..], Vec::as_slice);
             attendees
@@ -134,16 +134,21 @@ fn identified(record: &Json, filters: &[Filter]) -> bool {
 
 /// The identifiers of what a record is related to by this name.
 pub(super) fn related(record: &Json, name: &str) -> Vec<String> {
-    let data = &record["relationships"][name]["data"];
-    let listed = data.as_array().map_or_else(|| std::slice::from_ref(data), Vec::as_slice);
-    listed.iter().filter_map(|resource| resource["id"].as_str()).map(str::to_owned).collect()
+    named(record, name).map(str::to_owned).collect()
 }
 
-/// The groups a record belongs to: its own, or its patient's.
-fn groups(record: &Json, groups_of: &dyn Fn(&str) -> Vec<String>) -> Vec<String> {
-    let own: Vec<String> = ["groups", "group"].iter().flat_map(|name| related(record, name)).collect();
-    if !own.is_empty() {
-        return own;
+fn named<'r>(record: &'r Json, name: &str) -> impl Iterator<Item = &'r str> {
+    let data = &record["relationships"][name]["data"];
+    let listed = data.as_array().map_or_else(|| std::slice::from_ref(data), Vec::as_slice);
+    listed.iter().filter_map(|resource| resource["id"].as_str())
+}
+
+/// Whether a record belongs to one of these groups: by its own, or by its patient's.
+fn is_in(record: &Json, groups: &[String], groups_of: &dyn Fn(&str) -> Vec<String>) -> bool {
+    let mut own = ["groups", "group"].into_iter().flat_map(|name| named(record, name)).peekable();
+    if own.peek().is_some() {
+        return own.any(|id| groups.iter().any(|group| group == id));
     }
-    ["patient", "owner"].iter().flat_map(|name| related(record, name)).flat_map(|id| groups_of(&id)).collect()
+    let patients = ["patient", "owner"].into_iter().flat_map(|name| named(record, name));
+    patients.flat_map(groups_of).any(|id| groups.contains(&id))
 }

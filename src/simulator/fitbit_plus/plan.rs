@@ -1,7 +1,9 @@
 //! What a patient does: the plan with its actions, results and health metrics, and the calendar.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
+use super::clinic::Programme;
 use super::resource::{Scene, time};
 use crate::simulator::life::chance::rounded;
 
@@ -11,13 +13,15 @@ pub(super) const ACTIONS: [(&str, &str, &str, f64); 3] = [
     ("Measure your blood pressure", "blood_pressure", "mmHg", 120.0),
     ("Check your glucose", "blood_glucose", "mg/dL", 100.0),
 ];
-/// Other metrics that were measured: metric, unit, LOINC code, usual value.
-const MEASURED: [(&str, &str, &str, f64); 4] = [
-    ("weight", "lb", "29463-7", 170.0),
-    ("blood_pressure", "mmHg", "85354-9", 125.0),
-    ("hemoglobin_a1c", "%", "4548-4", 6.4),
-    ("ldl_cholesterol", "mg/dL", "13457-7", 121.0),
-];
+/// Their LOINC codes.
+const CODES: [&str; 3] = ["29463-7", "85354-9", "2339-0"];
+/// What a laboratory found, without a result: metric, unit, LOINC code, usual value.
+const LABORATORY: [(&str, &str, &str, f64); 2] =
+    [("hemoglobin_a1c", "%", "4548-4", 6.4), ("ldl_cholesterol", "mg/dL", "13457-7", 121.0)];
+/// A unit that nobody else writes so.
+const ODD_UNIT: &str = "stone-ish";
+/// Hours from one result of a patient to the next.
+pub(super) const RESULTS_APART: i64 = 8;
 const EVENTS: [&str; 5] = ["plan-check-in", "reminder", "telephone-call", "office-visit", "video-call"];
 const ZONE: &str = "America/New_York";
 
@@ -25,7 +29,7 @@ pub(super) fn summary(scene: &Scene, number: usize) -> Json {
     let mut chance = scene.chance("summary", number);
     let each = scene.programme.each;
     let attributes = json!({
-        "adherence": {"due": 20, "complete": chance.between(5, 20), "streak": {"count": chance.between(0, 14)}},
+        "adherence": {"due": 20, "complete": chance.between(5, 15), "streak": {"count": chance.between(0, 14)}},
         "critical": {"blood_glucose": {"data": {
             "minimum": {"unit": "mg/dL", "value": 60}, "maximum": {"unit": "mg/dL", "value": 250},
         }}},
@@ -34,14 +38,15 @@ pub(super) fn summary(scene: &Scene, number: usize) -> Json {
         "effective_from": time(scene.ago(24 * 60)),
         "window_notification_times": {"morning": 25_200, "afternoon": 43_200, "evening": 64_800, "night": 75_600},
     });
-    // The newest result of each action.
-    let current = (0..ACTIONS.len().min(each)).map(|nth| number * each + nth);
+    // The newest result of each action. There are plans that ask for nothing.
+    let (asked, each) = if asks_for_nothing(number) { (0, 0) } else { (ACTIONS.len(), each) };
+    let current = (0..asked.min(each)).map(|nth| number * each + nth);
     scene.resource(
         "patient_plan_summary",
         number,
         attributes,
         json!({
-            "actions": scene.many("action", number * ACTIONS.len()..(number + 1) * ACTIONS.len()),
+            "actions": scene.many("action", number * ACTIONS.len()..number * ACTIONS.len() + asked),
             "bundles": scene.many("bundle", std::iter::once(number)),
             "patient": scene.one("patient", number),
             "current_results": scene.many("result", current),
@@ -51,6 +56,7 @@ pub(super) fn summary(scene: &Scene, number: usize) -> Json {
 
 pub(super) fn action(scene: &Scene, number: usize) -> Json {
     let (title, metric, unit, goal) = ACTIONS[number % ACTIONS.len()];
+    let unit = spelt(number / ACTIONS.len(), metric, unit);
     let goal = json!({"data": {"unit": unit, "value": goal}});
     let attributes = json!({
         "type": metric,
@@ -94,20 +100,72 @@ pub(super) fn bundle(scene: &Scene, number: usize) -> Json {
 /// One result for each action in turn, going back eight hours at a time.
 pub(super) fn result(scene: &Scene, number: usize) -> Json {
     let (patient, nth) = scene.owner(number);
-    let (_, metric, _, goal) = ACTIONS[nth % ACTIONS.len()];
+    let at = scene.ago(RESULTS_APART * nth as i64 + 2);
+    result_at(scene, number, patient, nth, at)
+}
+
+/// What a patient measured later: the result of this round since the organization was made, and its health metric.
+pub(super) fn later(scene: &Scene, patient: usize, round: usize) -> (Json, Json) {
+    let Programme { patients, each, .. } = scene.programme;
+    let number = patients * each + round * patients + patient;
+    let at = scene.ago(-RESULTS_APART * (round as i64 + 1) + 2);
+    // No laboratory, and nothing skipped.
+    let nth = round % ACTIONS.len();
+    (result_at(scene, number, patient, nth, at), metric_at(scene, number, patient, nth, at))
+}
+
+/// A plan in which one more was done: it counts, and its result is the current one of its action.
+pub(super) fn did(summary: &mut Json, round: usize, result: &Json) {
+    let counts = &mut summary["attributes"]["adherence"];
+    for at in ["/complete", "/streak/count"] {
+        if let Some(count) = counts.pointer_mut(at) {
+            *count = (count.as_u64().unwrap_or_default() + 1).into();
+        }
+    }
+    let current = summary["relationships"]["current_results"]["data"].as_array_mut();
+    if let Some(current) = current.and_then(|current| current.get_mut(round % ACTIONS.len())) {
+        current["id"] = result["id"].clone();
+    }
+}
+
+/// A result whose health metric is another one's is skipped, or was entered by hand.
+fn is_laboratory(nth: usize) -> bool {
+    nth % 4 == 3 || is_skipped(nth)
+}
+
+fn is_skipped(nth: usize) -> bool {
+    nth % 9 == 7
+}
+
+fn asks_for_nothing(patient: usize) -> bool {
+    patient % 10 == 7
+}
+
+/// How a patient's devices spell a unit.
+fn spelt(patient: usize, metric: &str, unit: &'static str) -> &'static str {
+    if patient % 10 == 6 && metric == "weight" { ODD_UNIT } else { unit }
+}
+
+/// What was measured, the same in a result and its health metric.
+fn value(scene: &Scene, number: usize, nth: usize) -> f64 {
+    let (_, _, _, goal) = ACTIONS[nth % ACTIONS.len()];
+    rounded(goal * (1.0 + 0.1 * scene.chance("result", number).wobble()), 1)
+}
+
+fn result_at(scene: &Scene, number: usize, patient: usize, nth: usize, at: DateTime<Utc>) -> Json {
+    let (_, metric, ..) = ACTIONS[nth % ACTIONS.len()];
     let action = patient * ACTIONS.len() + nth % ACTIONS.len();
-    let mut chance = scene.chance("result", number);
-    let value = rounded(goal * (1.0 + 0.1 * chance.wobble()), 1);
+    let value = value(scene, number, nth);
     let value = match metric {
         "blood_pressure" => json!({"systolic": value.round(), "diastolic": (value * 0.65).round()}),
         _ => json!(value),
     };
-    let at = time(scene.ago(8 * nth as i64 + 2));
+    let at = time(at);
     let attributes = json!({
         "type": metric,
         "metric_type": metric,
-        "annotations": [],
-        "skipped": nth % 9 == 7,
+        "annotations": [{"title": "Note", "text": "Simulated annotation"}],
+        "skipped": is_skipped(nth),
         "occurred_at": at,
         "occurred_at_time_zone": ZONE,
         "window": scene.id("window", action),
@@ -117,35 +175,51 @@ pub(super) fn result(scene: &Scene, number: usize) -> Json {
         "created_at": at,
         "updated_at": at,
     });
-    let (patient, action) = (scene.one("patient", patient), scene.one("action", action));
-    scene.resource(
-        "result",
-        number,
-        attributes,
-        json!({
-            "patient": patient, "action": action, "metric": scene.one("patient_health_metric", number),
-        }),
-    )
+    let mut relationships = json!({"patient": scene.one("patient", patient)});
+    if !asks_for_nothing(patient) {
+        relationships["action"] = scene.one("action", action);
+    }
+    if !is_laboratory(nth) {
+        relationships["metric"] = scene.one("patient_health_metric", number);
+    }
+    scene.resource("result", number, attributes, relationships)
 }
 
 pub(super) fn metric(scene: &Scene, number: usize) -> Json {
     let (patient, nth) = scene.owner(number);
-    let (metric, unit, code, usual) = MEASURED[nth % MEASURED.len()];
-    let value = rounded(usual * (1.0 + 0.05 * scene.chance("metric", number).wobble()), 1);
-    let at = time(scene.ago(24 * nth as i64 + 5));
-    let mut attributes = json!({
-        "type": metric,
-        "code": {"system": "LOINC", "value": code},
-        "value": value,
-        "unit": unit,
-        "occurred_at": at,
-        "created_at": at,
-        "updated_at": at,
-    });
-    if metric == "blood_pressure" {
-        attributes["value"] = Json::Null;
-        attributes["systolic"] = json!(value.round());
-        attributes["diastolic"] = json!((value * 0.65).round());
+    if is_laboratory(nth) {
+        let (metric, unit, code, usual) = LABORATORY[nth / 4 % LABORATORY.len()];
+        let value = rounded(usual * (1.0 + 0.05 * scene.chance("metric", number).wobble()), 1);
+        let at = scene.ago(24 * nth as i64 + 5);
+        return health_metric(scene, number, patient, (metric, unit, code), json!({"value": value}), at);
+    }
+    metric_at(scene, number, patient, nth, scene.ago(RESULTS_APART * nth as i64 + 2))
+}
+
+fn metric_at(scene: &Scene, number: usize, patient: usize, nth: usize, at: DateTime<Utc>) -> Json {
+    let (_, metric, unit, _) = ACTIONS[nth % ACTIONS.len()];
+    let value = value(scene, number, nth);
+    let value = match metric {
+        "blood_pressure" => json!({"value": null, "systolic": value.round(), "diastolic": (value * 0.65).round()}),
+        _ => json!({"value": value}),
+    };
+    let what = (metric, spelt(patient, metric, unit), CODES[nth % ACTIONS.len()]);
+    health_metric(scene, number, patient, what, value, at)
+}
+
+fn health_metric(
+    scene: &Scene,
+    number: usize,
+    patient: usize,
+    (metric, unit, code): (&str, &str, &str),
+    mut attributes: Json,
+    at: DateTime<Utc>,
+) -> Json {
+    attributes["type"] = metric.into();
+    attributes["code"] = json!({"system": "LOINC", "value": code});
+    attributes["unit"] = unit.into();
+    for name in ["occurred_at", "created_at", "updated_at"] {
+        attributes[name] = time(at).into();
     }
     scene.resource("patient_health_metric", number, attributes, json!({"patient": scene.one("patient", patient)}))
 }

@@ -46,6 +46,25 @@ pub(super) fn all(kind: &'static str, scene: &Scene) -> BTreeMap<String, Json> {
     made.map(|json| (json["id"].as_str().unwrap_or_default().to_owned(), json)).collect()
 }
 
+/// Adds what every patient measured in one more round, and tells of it in the plan.
+pub(super) fn later(kind: &str, scene: &Scene, round: usize, records: &mut BTreeMap<String, Json>) {
+    if !["result", "patient_health_metric", "patient_plan_summary"].contains(&kind) {
+        return;
+    }
+    for patient in 0..scene.programme.patients {
+        let (result, metric) = plan::later(scene, patient, round);
+        let mut put = |record: Json| records.insert(record["id"].as_str().unwrap_or_default().to_owned(), record);
+        match kind {
+            "result" => drop(put(result)),
+            "patient_health_metric" => drop(put(metric)),
+            _ => {
+                let Some(summary) = records.get_mut(&scene.id("patient_plan_summary", patient)) else { continue };
+                plan::did(summary, round, &result);
+            }
+        }
+    }
+}
+
 /// 24 hexadecimal digits, as the service's identifiers are.
 pub(super) fn identifier(seed: u64, kind: &str, number: usize) -> String {
     let mut chance = Chance::of(seed, number as i64, kind);

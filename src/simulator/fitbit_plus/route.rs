@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value as Json, json};
 
-use super::clinic::{Clinic, Session};
+use super::clinic::{Clinic, Places, Session};
 use super::filter::{self, Filter, related};
 use super::page;
 use super::refusal::Refusal;
@@ -166,19 +166,9 @@ fn collection(
         return Err(Refusal::parameter("filter[identifier][system]", "System and value are required together"));
     }
     let page = page::read(parameters, list.page.0)?;
-    // The groups of patients are looked up first, for one type of record is held at a time.
-    let groups: HashMap<String, Vec<String>> = match filters.iter().any(|filter| matches!(filter, Filter::Groups(_))) {
-        false => HashMap::new(),
-        true => clinic.with("patient", |patients| {
-            patients.iter().map(|(id, patient)| (id.clone(), related(patient, "groups"))).collect()
-        }),
-    };
-    let groups_of = |patient: &str| groups.get(patient).cloned().unwrap_or_default();
-    let mut places: Vec<(String, String)> = clinic.with(kind.name, |records| {
-        let passing = records.iter().filter(|(_, record)| filter::passes(record, &filters, &groups_of));
-        passing.map(|(id, record)| (place(record, id, sort), id.clone())).collect()
-    });
-    places.sort();
+    let of_pages = |key: &str| key.starts_with("page[");
+    let named: Vec<_> = parameters.iter().filter(|(key, _)| !of_pages(key)).collect();
+    let places = clinic.places(kind.name, format!("{} {named:?}", kind.name), || find(clinic, kind, &filters, sort));
     let (ids, links) = page::cut(&page, &places, path, parameters, list.page.1);
     let mut document = several_of(clinic, kind.name, &ids, &include);
     document["meta"] = json!({"count": places.len()});
@@ -187,6 +177,25 @@ fn collection(
         clinic.add(kind.name, like.clone());
     }
     Ok(document)
+}
+
+/// The records that pass, in order.
+fn find(clinic: &Clinic, kind: &Kind, filters: &[Filter], sort: Option<&str>) -> Places {
+    // The groups of patients are looked up first, for one type of record is held at a time. Patients say their own.
+    let by_groups = kind.name != "patient" && filters.iter().any(|filter| matches!(filter, Filter::Groups(_)));
+    let groups: HashMap<String, Vec<String>> = match by_groups {
+        false => HashMap::new(),
+        true => clinic.with("patient", |patients| {
+            patients.iter().map(|(id, patient)| (id.clone(), related(patient, "groups"))).collect()
+        }),
+    };
+    let groups_of = |patient: &str| groups.get(patient).cloned().unwrap_or_default();
+    let mut places: Places = clinic.with(kind.name, |records| {
+        let passing = records.iter().filter(|(_, record)| filter::passes(record, filters, &groups_of));
+        passing.map(|(id, record)| (place(record, id, sort), id.clone())).collect()
+    });
+    places.sort();
+    places
 }
 
 /// What a record is put in order by, and then its identifier.

@@ -30,6 +30,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// How long a stop waits for what was not said yet.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// Whether Igor answers to this user; what is the matter, and the cure behind a semicolon, if not. Tells it nothing.
+pub async fn examine(settings: Settings, http: reqwest::Client) -> std::result::Result<(), String> {
+    request::Igor { settings, http }.examine().await.map_err(|trouble| match trouble {
+        Trouble::Unreachable(why) | Trouble::Refused(why) => why,
+    })
+}
+
 /// An Igor that is told everything.
 pub struct Igor {
     inner: Arc<Inner>,

@@ -68,6 +68,14 @@ impl Igor {
         }
     }
 
+    /// Whether it answers, to this user; it need not know anything of people yet.
+    pub async fn examine(&self) -> Result<(), Trouble> {
+        match self.send(self.request(Method::GET, &["data", "sensors"]), None).await? {
+            StatusCode::NOT_FOUND => Ok(()),
+            status => self.judge(status),
+        }
+    }
+
     /// Makes the levels above `place` that Igor does not know, and says whether there were any.
     async fn make_parents(&self, place: &Place) -> Result<bool, Trouble> {
         let levels = place.levels();

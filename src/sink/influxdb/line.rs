@@ -66,6 +66,7 @@ pub fn measurement(metric: &Metric, intraday: bool) -> &'static str {
         Group::Workouts => "Workout",
         Group::Devices => "DeviceBatteryLevel",
         Group::Rhythm => "Rhythm",
+        Group::Plus => "Plus",
     })
 }
 

@@ -74,6 +74,16 @@ struct Told {
     kind: String,
 }
 
+/// Whether it takes what is written there, by writing nothing; what is the matter, and the cure behind a semicolon, if
+/// not.
+pub async fn examine(settings: Settings, http: reqwest::Client) -> std::result::Result<(), String> {
+    match (Server { settings, http }).write(&[]).await {
+        Err(Trouble::Unreachable(why) | Trouble::Failing(why, _) | Trouble::Misconfigured(why)) => Err(why),
+        // InfluxDB 2 refuses an empty request, but only after it has looked who wants to write where.
+        Ok(()) | Err(Trouble::Refused(_) | Trouble::TooLong) => Ok(()),
+    }
+}
+
 impl InfluxDb {
     /// Writes to it from now on. `here` is the time zone of people whose own is not known.
     pub fn new(settings: Settings, http: reqwest::Client, store: Store, here: Tz) -> InfluxDb {

@@ -13,6 +13,7 @@ pub mod payload; // a snapshot as topics and payloads
 mod settings; // the `[mqtt]` keys, checked
 mod telling; // what happened, told once
 pub mod topic; // every topic name
+pub mod trial; // what the broker lets us do
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};

@@ -12,6 +12,9 @@ pub const VALUES: &str = "sensors/fitbit";
 /// The default of `mqtt.bridge_topic`.
 pub const BRIDGE: &str = "fitbit2mqtt";
 
+/// The level of topics at which the broker is tried.
+const TRIAL: &str = "trial";
+
 /// The two roots, checked, and every topic below them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topics {
@@ -128,6 +131,19 @@ impl Topics {
     /// Values of the past that were corrected or learned late; never retained.
     pub fn history(&self, person: &Person) -> String {
         self.of_person(person, "history")
+    }
+
+    /// What is written to when the broker is tried: nobody's value and no state of anything, but below the same roots, so
+    /// that the same permissions apply. The first is of the bridge itself.
+    pub fn trials(&self, people: &[Person]) -> Vec<String> {
+        let mut trials = vec![format!("{}/bridge/{TRIAL}", self.bridge)];
+        for person in people {
+            trials.extend([format!("{}/{TRIAL}", self.values(person)), self.of_person(person, TRIAL)]);
+        }
+        if people.is_empty() {
+            trials.push(format!("{}/{TRIAL}", self.values));
+        }
+        trials
     }
 
     /// Whether `topic` is about this person.

@@ -8,7 +8,7 @@ mod sleep;
 mod workouts;
 
 use super::endpoint::Method;
-use super::{ConsentForm, Limits, Upstream};
+use super::{ConsentForm, Dialect, Limits, Upstream};
 
 /// The Fitbit Web API: 150 requests an hour for each person and application.
 pub static FITBIT: Upstream = Upstream {
@@ -21,7 +21,8 @@ pub static FITBIT: Upstream = Upstream {
     resources: &[],
     lacks: &[],
     limits: Limits { requests: 150, window_seconds: 3600, spacing_milliseconds: 0 },
-    consent: ConsentForm { extra: &[], secret_in_body: false, public_redirects: false },
+    consent: Some(ConsentForm { extra: &[], secret_in_body: false, public_redirects: false }),
+    dialect: Dialect::Plain,
     identity: None,
 };
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value as Json;
 use url::Url;
 
 use super::MEDIA_TYPE;
@@ -20,6 +21,18 @@ pub async fn ask(
     patience: Duration,
     now: DateTime<Utc>,
 ) -> Result<Document, Refused> {
+    Ok(Document::read(body(http, base, link, token, patience, now).await?)?)
+}
+
+/// The same, as it came.
+pub async fn body(
+    http: &reqwest::Client,
+    base: &Url,
+    link: &str,
+    token: &SecretString,
+    patience: Duration,
+    now: DateTime<Utc>,
+) -> Result<Json, Refused> {
     let address = address(base, link)?;
     let request = http.get(address).timeout(patience).bearer_auth(token.expose_secret()).header("Accept", MEDIA_TYPE);
     let response = request.send().await.map_err(|error| transport(&error))?;
@@ -27,7 +40,7 @@ pub async fn ask(
     let pause: Option<TimeDelta> = seconds(response.headers(), "retry-after");
     let body = read(response).await?;
     match status {
-        200..=299 => Ok(Document::read(parse(&body)?)?),
+        200..=299 => Ok(parse(&body)?),
         300..=399 => Err(Failure::Unavailable(format!("Fitbit Plus redirects ({status}) instead of answering")).into()),
         _ => Err(refused(status, &body, pause, now, token)),
     }

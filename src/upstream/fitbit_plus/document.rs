@@ -42,6 +42,17 @@ impl Document {
     }
 }
 
+/// A document whose data is a list, also where it is one resource or none.
+pub fn listed(mut body: Json) -> Json {
+    if let Some(data) = body.get_mut("data").filter(|data| !data.is_array()) {
+        *data = match data.take() {
+            Json::Null => Json::Array(Vec::new()),
+            one => Json::Array(vec![one]),
+        };
+    }
+    body
+}
+
 /// Puts what was sent along where it is related, one step deep.
 fn resolve(rows: &mut [Json], included: Vec<Json>) {
     let name = |resource: &Json| Some((resource["type"].as_str()?.to_owned(), resource["id"].as_str()?.to_owned()));
@@ -70,11 +81,13 @@ pub struct Refused {
     pub failure: Failure,
     /// What happened, with the request's identifier for the vendor's support; no secrets.
     pub words: String,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
 }
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Refused {
-        Refused { words: failure.to_string(), failure }
+        Refused { words: failure.to_string(), failure, status: None }
     }
 }
 
@@ -135,7 +148,7 @@ pub fn refused(
         (400..=499, _) => Failure::Refused(words.clone()),
         _ => Failure::Unavailable(words.clone()),
     };
-    Refused { failure, words }
+    Refused { failure, words, status: Some(status) }
 }
 
 #[cfg(test)]

@@ -79,7 +79,8 @@ const UPDATED: Filter = range("updated_at");
 const WHOLE: Needs = Needs::OneOf(&["groups", "organization"]);
 const WHOSE: Needs = Needs::OneOf(&["patient", "groups", "organization"]);
 
-const EVENTS: &[&str] = &["plan-check-in", "reminder", "telephone-call", "office-visit", "video-call"];
+/// The types of calendar events.
+pub const EVENTS: &[&str] = &["plan-check-in", "reminder", "telephone-call", "office-visit", "video-call"];
 const SUMMARY: &[&str] = &["actions", "bundles", "patient", "current_results"];
 
 /// Every GET operation. Descriptions in the vendor's file name `filter[group]` in places; the parameters are

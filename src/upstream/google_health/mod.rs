@@ -7,7 +7,7 @@ mod points;
 mod sleep;
 
 use super::endpoint::Method;
-use super::{ConsentForm, Limits, Upstream};
+use super::{ConsentForm, Dialect, Limits, Upstream};
 
 /// The Google Health API: 300 requests a minute for each person, 2.5 a second while the application is unverified. Two a
 /// second are asked, for requests do not arrive as evenly as they are sent.
@@ -25,11 +25,12 @@ pub static GOOGLE_HEALTH: Upstream = Upstream {
     lacks: LACKS,
     limits: Limits { requests: 300, window_seconds: 60, spacing_milliseconds: 500 },
     // Without these two there is no refresh token, or none at a second consent.
-    consent: ConsentForm {
+    consent: Some(ConsentForm {
         extra: &[("access_type", "offline"), ("prompt", "consent")],
         secret_in_body: true,
         public_redirects: true,
-    },
+    }),
+    dialect: Dialect::Plain,
     identity: Some("/v4/users/me/identity"),
 };
 

@@ -39,12 +39,14 @@ fn person(user: &str, state: Consent) -> PersonView {
         connect_href: Some(format!("/plugin/fitbit/auth1?user={user}")),
         move_to: None,
         settings: PersonSettings { system: "de_DE".into(), patient: "5b".into(), ..PersonSettings::default() },
-        patients: vec![Choice { value: "5b".into(), title: "B.".into() }],
+        chooses: false,
+        found: None,
     }
 }
 
 fn fresh() -> SetupView {
     SetupView {
+        examination: None,
         redirect_address: "http://localhost:9333/plugin/fitbit/auth2".into(),
         public_url: "http://localhost:9333".into(),
         providers: ["google-health", "fitbit", "fitbit-plus"].iter().map(|name| provider(name, "")).collect(),
@@ -65,13 +67,26 @@ fn fresh() -> SetupView {
     }
 }
 
+/// One of an organization's patients, among whom is chosen.
+fn patient(mut person: PersonView) -> PersonView {
+    let patients = vec![Choice { value: "5b".into(), title: "B.".into() }];
+    person.chooses = true;
+    person.found = Some(Found { patients, more: true, ..Found::default() });
+    person
+}
+
 /// Every branch of the template in one view.
 fn full() -> SetupView {
     let states = [Consent::AwaitingConsent, Consent::Ok, Consent::Retrying, Consent::Reauthorize];
     SetupView {
         providers: vec![provider("fitbit", "22E123"), provider("google-health", "")],
         findings: Vec::new(),
-        people: states.iter().enumerate().map(|(at, state)| person(&format!("p{at}"), *state)).collect(),
+        people: states
+            .iter()
+            .enumerate()
+            .map(|(at, state)| person(&format!("p{at}"), *state))
+            .map(|person| if person.user == "p1" { patient(person) } else { person })
+            .collect(),
         selected: Some("p3".into()),
         notice: Some(Notice { good: false, text: "It did not work.".into() }),
         ..fresh()
@@ -84,7 +99,7 @@ fn views() -> [SetupView; 3] {
         (provider.client_id_from_environment, provider.secret_from_environment) = (true, true);
     }
     for person in &mut environment.people {
-        (person.patients, person.connect_href, person.since, person.reason) = (Vec::new(), None, None, None);
+        (person.found, person.connect_href, person.since, person.reason) = (None, None, None, None);
         (person.last_success, person.next_fetch, person.past, person.quota) = (None, None, None, None);
     }
     environment.notice = Some(Notice { good: true, text: "Saved.".into() });
@@ -168,9 +183,16 @@ fn every_form_is_guarded_and_comes_back() {
         let forms: Vec<&str> = html.split("<form ").skip(1).map(|form| form.split("</form>").next().unwrap()).collect();
         assert!(forms.len() > 4);
         for form in forms {
+            if form.starts_with("method=\"get\"") {
+                // One that only looks says whom it looks for, and changes nothing.
+                assert!(form.contains("action=\"/plugin/fitbit/page/setup.html#patient\""), "{form}");
+                assert!(!form.contains("form_token") && form.contains("<button type=\"submit\""), "{form}");
+                continue;
+            }
             assert!(form.starts_with("method=\"post\" action=\"/plugin/fitbit/"), "{form}");
             assert!(form.contains("name=\"form_token\" value=\"t0ken\""), "{form}");
-            assert!(form.contains("name=\"returnTo\" value=\"/plugin/fitbit/page/setup.html"), "{form}");
+            let stays = form.contains("action=\"/plugin/fitbit/page/setup.html#doctor\"");
+            assert!(stays || form.contains("name=\"returnTo\" value=\"/plugin/fitbit/page/setup.html"), "{form}");
             assert!(form.contains("<button type=\"submit\""), "{form}");
         }
     }

@@ -44,10 +44,16 @@ pub fn amount(value: f64, metric: &Metric, unit: Option<&str>) -> String {
     }
 }
 
-/// A difference between two numbers that are converted already, with its sign.
+/// A difference between two numbers that are converted already, with its sign; one too small to show has none.
 pub fn difference(change: f64, metric: &Metric, unit: Option<&str>) -> String {
-    let sign = if change < 0.0 { "−" } else { "+" };
-    format!("{sign}{}", amount(change.abs(), metric, unit))
+    let size = amount(change.abs(), metric, unit);
+    let digits = size.split_once('\u{a0}').map_or(size.as_str(), |(digits, _)| digits);
+    let sign = match digits.contains(|digit| matches!(digit, '1'..='9')) {
+        false => "±",
+        true if change < 0.0 => "−",
+        true => "+",
+    };
+    format!("{sign}{size}")
 }
 
 /// So many minutes, in hours where they are many.
@@ -123,6 +129,8 @@ mod tests {
         assert_eq!(stored("skin-temperature-variation", -0.44, metric), "−0.4 °C");
         assert_eq!(stored("skin-temperature-variation", -0.04, metric), "0.0 °C");
         assert_eq!(stored("spo2", 96.5, metric), "96.5 %");
+        let floors = |change| difference(change, find("floors").expect("a metric"), None);
+        assert_eq!([floors(-0.4), floors(1.0), floors(-2.0)], ["±0", "+1", "−2"]);
         assert_eq!(number(1_234_567.891, 1).replace('\u{202f}', " "), "1 234 567.9");
     }
 }

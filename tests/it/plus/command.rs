@@ -93,7 +93,7 @@ async fn nothing_of_a_patient_and_no_secret_is_logged_at_any_level() {
 }
 
 /// Peak of the memory a process has had so far, in KiB.
-fn peak(process: u32) -> u64 {
+pub fn peak(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()

@@ -13,7 +13,7 @@ const ID: &str = "5b7ac3f9012e4d5f6a7b8c9d";
 const LINKED: [&str; 3] = ["page[number]", "page[cursor]", "page[after]"];
 
 fn vendor() -> Vec<Json> {
-    let file: Json = serde_json::from_str(include_str!("../../fixtures/fitbit_plus/operations.json")).unwrap();
+    let file: Json = serde_json::from_str(include_str!("../../fixtures/fitbit_plus_operations.json")).unwrap();
     file["operations"].as_array().unwrap().clone()
 }
 
@@ -79,6 +79,15 @@ fn everything(operation: &'static Operation) -> Vec<Wanted> {
         all.push(plain);
     }
     all
+}
+
+/// Whether the vendor describes this request: the path, and every parameter's name.
+pub fn is_described(path: &str, query: &str) -> bool {
+    let Some((operation, _)) = Operation::find(path.trim_start_matches('/')) else { return false };
+    let vendor = vendor();
+    let theirs = vendor.iter().find(|theirs| theirs["path"] == *format!("/{}", operation.path)).unwrap();
+    let known = |name: &str| theirs["parameters"].as_array().unwrap().iter().any(|known| known["name"] == *name);
+    url::form_urlencoded::parse(query.as_bytes()).all(|(name, _)| known(&name))
 }
 
 #[test]

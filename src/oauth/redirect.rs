@@ -1,16 +1,15 @@
 //! Which redirect addresses an upstream takes, and what to do on a home network, where Google takes none but loopback.
+//! Pure: asks nobody.
 
 use url::{Host, Url};
 
-use super::page::Notice;
-
 /// Where `auth2` is below the public address.
-pub(super) const AUTH2: &str = "/plugin/fitbit/auth2";
+pub const AUTH2: &str = "/plugin/fitbit/auth2";
 /// Endings of names that the public name system does not have.
 const PRIVATE_ENDINGS: &[&str] = &["local", "lan", "home", "internal", "intranet", "arpa", "localdomain", "localhost"];
 
 /// The redirect address that Google takes for this host: the one that is set, or else one on loopback.
-pub(super) fn accepted(public_url: &str) -> String {
+pub fn accepted(public_url: &str) -> String {
     let base = match refused(public_url) {
         None => public_url.to_owned(),
         Some(_) => loopback(public_url),
@@ -18,29 +17,27 @@ pub(super) fn accepted(public_url: &str) -> String {
     format!("{base}{AUTH2}")
 }
 
-/// What the setup page says of the address that is set.
-pub(super) fn notice(public_url: &str) -> Notice {
+/// What is to be said of the address that is set; `Err`: Google refuses it, and this is what to do.
+pub fn judged(public_url: &str) -> Result<String, String> {
     let paste = "Open Connect on any device; where the last page fails to load, copy its address and paste it into the \
                  box “The page after consent did not open?” below, within ten minutes";
     match refused(public_url) {
-        None if is_loopback(public_url) => Notice {
-            good: true,
-            text: format!("Google accepts {public_url}{AUTH2}, as http is allowed for localhost. {paste}."),
-        },
-        None => Notice { good: true, text: format!("Google accepts {public_url}{AUTH2}: https with a public name.") },
+        None if is_loopback(public_url) => {
+            Ok(format!("Google accepts {public_url}{AUTH2}, as http is allowed for localhost. {paste}."))
+        }
+        None => Ok(format!("Google accepts {public_url}{AUTH2}: https with a public name.")),
         Some(why) => {
             let loopback = loopback(public_url);
-            let text = format!(
+            Err(format!(
                 "Google refuses {public_url}{AUTH2}: {why}. Set http.public_url in the configuration back to {loopback}, \
                  restart the bridge, and register {loopback}{AUTH2}. {paste}."
-            );
-            Notice { good: false, text }
+            ))
         }
     }
 }
 
 /// Google's rules: https with a public name, or http on loopback. Why this one is refused.
-pub(super) fn refused(public_url: &str) -> Option<&'static str> {
+fn refused(public_url: &str) -> Option<&'static str> {
     if is_loopback(public_url) {
         return None;
     }
@@ -90,9 +87,8 @@ mod tests {
             ("https://nas", "http://localhost:9333"),
             ("http://home.example.org", "http://localhost:9333"),
         ] {
-            let notice = notice(bad);
             assert_eq!(accepted(bad), format!("{instead}{AUTH2}"));
-            assert!(!notice.good && notice.text.contains(&format!("back to {instead},")), "{}", notice.text);
+            assert!(judged(bad).is_err_and(|cure| cure.contains(&format!("back to {instead},"))), "{bad}");
         }
     }
 }
