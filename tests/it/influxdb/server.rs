@@ -285,7 +285,7 @@ fn influx_points(answer: &Json) -> Points {
 
 /// VictoriaMetrics has a series for each field, to the millisecond, and no text.
 async fn victoria_points(http: &reqwest::Client, url: &str) -> Points {
-    let export = http.get(format!("{url}api/v1/export?match[]={{__name__!=\"\"}}&start=1000000000&reduce_mem_usage=1"));
+    let export = http.get(format!("{url}api/v1/export?match[]={{__name__!=\"\"}}&start=1000000000"));
     let text = export.send().await.unwrap().text().await.unwrap();
     let mut points = Points::new();
     for line in text.lines() {
