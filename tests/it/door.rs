@@ -339,7 +339,7 @@ async fn the_fetch_is_for_us_and_says_when_to_ask_again() {
         ("?user=..%2F..", 400, "user"),
         ("?user=nobody", 404, "nobody"),
         ("?user=anna&user=ben", 400, "given twice"),
-        ("?user=anna&colour=blue", 400, "allowed: user, methods, force, period"),
+        ("?user=anna&colour=blue", 400, "allowed: user, group, methods, force, period"),
         ("?user=anna&force=yes", 400, "allowed: true, false"),
         ("?user=anna&methods=update_everything", 400, "allowed: "),
         ("?user=anna&period=5d&methods=get_bodyweight", 400, "allowed: 1d"),

@@ -177,7 +177,7 @@ async fn an_export_has_everyone_in_every_form_and_the_bridge_goes_on() {
         (vec!["--format", "csv"], 2, "--from"),
         (vec!["--from", "x", "--format", "csv"], 2, "is no date"),
         (vec!["--from", "2026-11-18", "--to", "2026-11-17", "--format", "csv"], 2, "is after to"),
-        (vec!["--from", "2026-11-18", "--metrics", "weight", "--format", "csv"], 2, "is no metric"),
+        (vec!["--from", "2026-11-18", "--metrics", "mass", "--format", "csv"], 2, "is no metric"),
         (vec!["--from", "2026-11-18", "--format", "xlsx"], 2, "csv, ndjson, influx"),
         (vec!["carla", "--from", "2026-11-18", "--format", "csv"], 1, "there is no person carla"),
     ] {
