@@ -36,6 +36,7 @@ mod readme; // README's commands, files and ways of setting up
 mod tidy; // the repository itself
 mod plus; // Fitbit Plus: the vendor's contract, paging, the organization's token, the command
 mod tokens; // tokens stay fresh through refusals, crashes and other writers
+mod program; // the program itself, as a process
 mod publishing; // what stands at the broker, through the whole bridge
 mod numbers; // what the bridge counts of itself
 mod quota; // what may be asked, and when no more

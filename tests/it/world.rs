@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,7 @@ use serde_json::Value as Json;
 use tokio::sync::oneshot;
 
 use crate::mosquitto::Mosquitto;
+pub use crate::program::Program;
 
 /// How long anything may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -378,16 +379,6 @@ impl World {
         command.env_clear().envs(std::env::vars().filter(|(name, _)| name == "PATH" || name == "HOME"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
-    }
-}
-
-/// A program that is stopped by its own process id when the test ends.
-pub struct Program(pub Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
