@@ -59,6 +59,8 @@ pub struct Fetcher {
     /// When the next request for each person may be sent.
     paces: Mutex<HashMap<Person, Arc<Mutex<DateTime<Utc>>>>>,
     troubles: Troubles,
+    /// Held from reading a state until it is told: no older state is told after a newer one.
+    telling: Mutex<()>,
     stopping: watch::Sender<bool>,
 }
 
@@ -72,7 +74,8 @@ impl Fetcher {
         sinks: Vec<Arc<dyn Sink>>,
     ) -> Fetcher {
         let (turns, paces, stopping) = (Mutex::default(), Mutex::default(), watch::Sender::new(false));
-        Fetcher { household, oauth, http, rules, sinks, turns, paces, troubles: Troubles::default(), stopping }
+        let (troubles, telling) = (Troubles::default(), Mutex::default());
+        Fetcher { household, oauth, http, rules, sinks, turns, paces, troubles, telling, stopping }
     }
 
     /// Fetches what is wanted of one person, records what is new and publishes the person's state, also after a failure.
@@ -159,6 +162,7 @@ impl Fetcher {
     }
 
     async fn try_to_publish(&self, person: &Person) -> Result<Option<Snapshot>> {
+        let _telling = self.telling.lock().await;
         let Some(member) = self.household.member_or_last_known(person).await? else { return Ok(None) };
         let snapshot = self.household.snapshot(&member).await?;
         // A destination that fails costs the others nothing.
@@ -172,6 +176,7 @@ impl Fetcher {
     /// Clears everything that was published of a person.
     pub async fn unpublish(&self, person: &Person) -> Result<()> {
         self.troubles.forget(person);
+        let _telling = self.telling.lock().await;
         for sink in &self.sinks {
             sink.remove(person).await?;
         }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::Result;
 use async_trait::async_trait;
@@ -20,6 +22,7 @@ use fitbit2mqtt::sink::mqtt::payload::payloads;
 use fitbit2mqtt::sink::mqtt::topic::Topics;
 use fitbit2mqtt::snapshot::{Sink, Snapshot};
 use serde_json::Value as Json;
+use tokio::sync::Notify;
 
 use crate::world::{PEOPLE, Program, World, person};
 
@@ -40,6 +43,54 @@ impl Sink for Memory {
     async fn remove(&self, _: &Person) -> Result<()> {
         Ok(())
     }
+}
+
+/// A destination that is slow to take the first state it is told.
+#[derive(Default)]
+struct Slow {
+    told: Mutex<Vec<Option<String>>>,
+    later: AtomicBool,
+    begun: Notify,
+    go_on: Notify,
+}
+
+#[async_trait]
+impl Sink for Slow {
+    async fn publish(&self, snapshot: &Snapshot) -> Result<()> {
+        if !self.later.swap(true, Ordering::Relaxed) {
+            self.begun.notify_one();
+            self.go_on.notified().await;
+        }
+        self.told.lock().unwrap().push(snapshot.status.error.clone());
+        Ok(())
+    }
+
+    async fn remove(&self, _: &Person) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_older_state_is_told_after_a_newer_one() {
+    let world = World::connected().await;
+    let text = world.configuration("127.0.0.1:1");
+    let config = Config::parse(Some((Path::new("test.toml"), &text)), Vec::<(String, String)>::new()).unwrap();
+    let (store, slow, anna) = (bridge::store(&config).await.unwrap(), Arc::new(Slow::default()), person("anna"));
+    let parts = Parts::new(&config, world.clock.clone(), store.clone(), vec![slow.clone()]).unwrap();
+    let newer = async {
+        slow.begun.notified().await;
+        store.note_fetch(&anna, world.clock.now(), Some("the cloud is away")).await.unwrap();
+        parts.fetcher.publish(&anna).await
+    };
+    let late = async {
+        slow.begun.notified().await;
+        slow.begun.notify_one();
+        // Whoever comes second has every chance to overtake.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        slow.go_on.notify_one();
+    };
+    tokio::join!(parts.fetcher.publish(&anna), late, newer);
+    assert_eq!(*slow.told.lock().unwrap(), [None, Some("the cloud is away".to_owned())]);
 }
 
 /// What files and store say that must stand at the broker: everything of everyone.
