@@ -9,9 +9,9 @@ use crate::reading::Person;
 use crate::snapshot::{AuthState, Device};
 
 /// The tables of what is kept of a person, each with a column `person`.
-const OF_A_PERSON: [&str; 15] = [
-    "reading", "series", "changed", "coverage", "auth", "profile", "status", "device", "quota", "call", "action",
-    "consent", "wish", "backfill", "event",
+const OF_A_PERSON: [&str; 16] = [
+    "reading", "series", "changed", "coverage", "auth", "profile", "patient", "status", "device", "quota", "call",
+    "action", "consent", "wish", "backfill", "event",
 ];
 
 /// The state of a person's consent as it is kept.
@@ -121,6 +121,26 @@ impl Store {
         .execute(&self.pool)
         .await
         .context("keeping a profile in the store")?;
+        Ok(())
+    }
+
+    /// Which of an organization's patients everything is of that is kept of a person; `None`: nothing is kept of any.
+    pub async fn patient(&self, person: &Person) -> Result<Option<String>> {
+        sqlx::query_scalar("SELECT id FROM patient WHERE person = $1")
+            .bind(person.as_str())
+            .fetch_optional(&self.pool)
+            .await
+            .context("reading from the store which patient somebody is")
+    }
+
+    /// Notes that what is kept of a person is this patient's, once and for all.
+    pub async fn set_patient(&self, person: &Person, patient: &str) -> Result<()> {
+        sqlx::query("INSERT INTO patient (person, id) VALUES ($1, $2) ON CONFLICT (person) DO NOTHING")
+            .bind(person.as_str())
+            .bind(patient)
+            .execute(&self.pool)
+            .await
+            .context("noting in the store which patient somebody is")?;
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use super::{PLUS_CREDENTIALS, PROVIDER, Programme};
 use crate::world::{PEOPLE, World, person};
 
 /// A household of patients: the simulated ones of these numbers, as `anna` and `ben`.
-async fn clinic(programme: Programme, patients: [usize; 2]) -> World {
+pub(super) async fn clinic(programme: Programme, patients: [usize; 2]) -> World {
     let clock = fitbit2mqtt::clock::Clock::paced("2026-11-20T15:00:00Z".parse().unwrap(), 1.0);
     let world = World::with(Options { programme, ..Options::default() }, clock).await;
     world
