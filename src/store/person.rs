@@ -133,15 +133,26 @@ impl Store {
             .context("reading from the store which patient somebody is")
     }
 
-    /// Notes that what is kept of a person is this patient's, once and for all.
+    /// Notes that what is kept of a person is this patient's, once and for all. What was asked before, of somebody of whom
+    /// there was nothing, is no past of theirs.
     pub async fn set_patient(&self, person: &Person, patient: &str) -> Result<()> {
+        if self.patient(person).await?.is_some() {
+            return Ok(());
+        }
+        let mut transaction = self.write().await?;
+        for statement in
+            ["DELETE FROM coverage WHERE person = $1", "DELETE FROM backfill WHERE person = $1 AND ended IS NOT NULL"]
+        {
+            let deleted = sqlx::query(statement).bind(person.as_str()).execute(&mut *transaction).await;
+            deleted.context("noting in the store which patient somebody is")?;
+        }
         sqlx::query("INSERT INTO patient (person, id) VALUES ($1, $2) ON CONFLICT (person) DO NOTHING")
             .bind(person.as_str())
             .bind(patient)
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await
             .context("noting in the store which patient somebody is")?;
-        Ok(())
+        transaction.commit().await.context("writing the store")
     }
 
     /// How the person's fetches fared.

@@ -56,14 +56,23 @@ async fn the_values_of_two_patients_are_never_those_of_one_person() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_patient_of_whom_nothing_is_known_is_told_of_and_can_be_corrected() {
     let mut world = clinic(Programme::default(), [0, 1]).await;
+    world.backfill_days = 90;
     let right = patient(&world, "ben").unwrap();
     world.plugindata().save(&person("ben"), |edit| edit.set("patient", "ffffffffffffffffffffffff")).unwrap();
     world.start().await;
+    let complete = async |world: &World, whose: &str| {
+        let page = world.get(&format!("/plugin/fitbit/page/status.html?user={whose}")).await.body;
+        page.contains("The past: complete")
+    };
+    world.until("nothing of the past was found", async |world| complete(world, "ben").await).await;
     let answer = world.fetch("ben", "&force=true").await.json();
     assert!(answer["failed"].to_string().contains("is it the right one?"), "{answer}");
     assert_eq!(choose(&world, "ben", &right).await.0, 200);
     world.await_topic("sensors/fitbit/ben/adherence-due", |due| due == "20").await;
     assert_eq!(world.fetch("ben", "&force=true").await.json()["failed"], Json::Array(Vec::new()));
+    let past = format!("filter%5Bpatient%5D={right}&filter%5Bupdated_at%5D=2026-08");
+    let asked = |world: &World| world.cloud.requests().iter().any(|asked| asked.query.contains(&past));
+    world.until("the past of the right one is asked", async |world| asked(world)).await;
     world.stop().await;
 }
 
