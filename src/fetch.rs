@@ -112,7 +112,7 @@ impl Fetcher {
         {
             return Err(BadRequest(format!("{last} was before the account existed, which is since {since}")).into());
         }
-        let member = with_token(member)?;
+        let member = self.connected(member).await?;
         if member.is_moving() {
             let why = member.must_connect();
             self.household.store.note_fetch(person, self.household.clock.now(), Some(&why)).await?;
@@ -218,6 +218,17 @@ impl Fetcher {
         self.household.member(person).await?.ok_or_else(|| Refusal::UnknownPerson(person.clone()))
     }
 
+    /// The same person, if there is a token, and if they are who they were.
+    async fn connected(&self, member: Member) -> Result<Member, Refusal> {
+        let Some(token) = &member.file.token else { return Err(Refusal::NoToken(member.person)) };
+        if let Some(patient) = token.user_id.as_deref().filter(|_| member.upstream.is_organizations())
+            && let Some(why) = self.household.another_patient(&member.person, patient).await?
+        {
+            return Err(Refusal::Setting(member.person, why));
+        }
+        Ok(member)
+    }
+
     /// The requests to make. Where they cannot be planned although the request alone could, the person's file is wrong.
     fn plan(&self, member: &Member, wanted: &Wanted, known: &Known) -> Result<Plan, Refusal> {
         plan::plan(member.upstream, &wanted_of(member, wanted), known).map_err(|BadRequest(why)| {
@@ -311,12 +322,8 @@ impl Fetcher {
             let profile = StoredProfile { fetched, zone: profile.zone, name: profile.name, since: profile.since };
             self.household.store.set_profile(&member.person, &profile).await?;
         }
-        Ok((with_token(self.known(&member.person).await?)?, answers))
+        Ok((self.connected(self.known(&member.person).await?).await?, answers))
     }
-}
-
-fn with_token(member: Member) -> Result<Member, Refusal> {
-    if member.file.token.is_none() { Err(Refusal::NoToken(member.person)) } else { Ok(member) }
 }
 
 /// The request with the defaults of the person's file.

@@ -139,6 +139,18 @@ impl Household {
         Ok(agreed)
     }
 
+    /// Why a person cannot be this patient, if so: what is kept of them is another's, and the values of two patients must
+    /// never be taken for those of one.
+    pub async fn another_patient(&self, person: &Person, patient: &str) -> Result<Option<String>> {
+        let known = self.store.patient(person).await?;
+        Ok(known.filter(|known| known != patient).map(|_| {
+            format!(
+                "patient: what is kept of {person} is another patient's; add a person of their own for this one, or let \
+                 `fitbit2mqtt forget {person}` delete everything of {person} first"
+            )
+        }))
+    }
+
     /// The upstream of a person: their own choice, else the household's, else the first there is.
     pub fn upstream(&self, file: &PersonFile) -> Result<&'static Upstream> {
         match &file.provider {

@@ -44,6 +44,10 @@ pub(super) async fn registration(case: &Case) -> Vec<Finding> {
         let page = case.household.setup_page();
         let title = upstream.title;
         match (client.id, client.secret) {
+            (None, _) if upstream.is_organizations() => {
+                let cure = format!("enter the client id and secret that {title} gave the organization at {page}");
+                Finding::trouble(SUBJECT, format!("there is no client id for {title}"), cure)
+            }
             (None, _) => {
                 let cure = format!("register this bridge there, and enter what that gives you at {page}");
                 Finding::trouble(SUBJECT, format!("there is no client id for {title}"), cure)

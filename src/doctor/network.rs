@@ -61,7 +61,11 @@ pub(super) async fn redirect_address(case: &Case) -> Vec<Finding> {
         Finding::warning(SUBJECT, what, cure)
     }));
     if findings.is_empty() {
-        findings.push(Finding::ok(SUBJECT, format!("{address}, to be registered exactly so")));
+        let what = match in_use(case).iter().all(|upstream| upstream.is_organizations()) {
+            true => "nobody logs in, so that none has to be registered".to_owned(),
+            false => format!("{address}, to be registered exactly so"),
+        };
+        findings.push(Finding::ok(SUBJECT, what));
     }
     findings
 }

@@ -97,6 +97,11 @@ pub(super) async fn scopes(case: &Case) -> Vec<Finding> {
     let mut findings = Vec::new();
     for member in members(case).await {
         let person = &member.person;
+        if member.upstream.is_organizations() {
+            let what = format!("{person} is asked what the credentials of the organization reach");
+            findings.push(Finding::ok(SUBJECT, what));
+            continue;
+        }
         if member.scopes().is_none() {
             let what = format!("{} does not say what {person} consented to", member.upstream.title);
             findings.push(Finding::ok(SUBJECT, what));

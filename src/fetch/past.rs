@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Fetcher, Refusal, with_token};
+use super::{Fetcher, Refusal};
 use crate::plan::{self, Ask, Known, Probe};
 use crate::quota::Lane;
 use crate::reading::Person;
@@ -70,7 +70,7 @@ impl Fetcher {
             return Err(Refusal::Stopping);
         }
         let asked = self.household.clock.now();
-        let member = with_token(self.known(person).await?)?;
+        let member = self.connected(self.known(person).await?).await?;
         if member.is_moving() {
             return Err(Refusal::Failed(person.clone(), Failure::ConsentLost(member.must_connect())));
         }

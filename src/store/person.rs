@@ -9,9 +9,9 @@ use crate::reading::Person;
 use crate::snapshot::{AuthState, Device};
 
 /// The tables of what is kept of a person, each with a column `person`.
-const OF_A_PERSON: [&str; 15] = [
-    "reading", "series", "changed", "coverage", "auth", "profile", "status", "device", "quota", "call", "action",
-    "consent", "wish", "backfill", "event",
+const OF_A_PERSON: [&str; 16] = [
+    "reading", "series", "changed", "coverage", "auth", "profile", "patient", "status", "device", "quota", "call",
+    "action", "consent", "wish", "backfill", "event",
 ];
 
 /// The state of a person's consent as it is kept.
@@ -122,6 +122,37 @@ impl Store {
         .await
         .context("keeping a profile in the store")?;
         Ok(())
+    }
+
+    /// Which of an organization's patients everything is of that is kept of a person; `None`: nothing is kept of any.
+    pub async fn patient(&self, person: &Person) -> Result<Option<String>> {
+        sqlx::query_scalar("SELECT id FROM patient WHERE person = $1")
+            .bind(person.as_str())
+            .fetch_optional(&self.pool)
+            .await
+            .context("reading from the store which patient somebody is")
+    }
+
+    /// Notes that what is kept of a person is this patient's, once and for all. What was asked before, of somebody of whom
+    /// there was nothing, is no past of theirs.
+    pub async fn set_patient(&self, person: &Person, patient: &str) -> Result<()> {
+        if self.patient(person).await?.is_some() {
+            return Ok(());
+        }
+        let mut transaction = self.write().await?;
+        for statement in
+            ["DELETE FROM coverage WHERE person = $1", "DELETE FROM backfill WHERE person = $1 AND ended IS NOT NULL"]
+        {
+            let deleted = sqlx::query(statement).bind(person.as_str()).execute(&mut *transaction).await;
+            deleted.context("noting in the store which patient somebody is")?;
+        }
+        sqlx::query("INSERT INTO patient (person, id) VALUES ($1, $2) ON CONFLICT (person) DO NOTHING")
+            .bind(person.as_str())
+            .bind(patient)
+            .execute(&mut *transaction)
+            .await
+            .context("noting in the store which patient somebody is")?;
+        transaction.commit().await.context("writing the store")
     }
 
     /// How the person's fetches fared.

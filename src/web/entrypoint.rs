@@ -97,8 +97,8 @@ impl Entrypoints {
             }
             (Verb::Get, "/plugin/fitbit/auth1") => self.auth1(request).await,
             (Verb::Get, "/plugin/fitbit/auth2") => self.auth2(request).await,
-            (Verb::Get, SETUP_PATH) => self.setup(request, None).await,
-            (Verb::Post, SETUP_PATH) => self.examined(request).await,
+            (Verb::Get, SETUP_PATH) => self.setup(request, None, None).await,
+            (Verb::Post, SETUP_PATH) => self.looked_up(request).await,
             (Verb::Get, STATUS_PATH) => self.status(request).await,
             (Verb::Get, STYLE_PATH) => Ok(page::style()),
             (Verb::Get, ICON_PATH) => Ok(page::icon()),
@@ -223,16 +223,25 @@ impl Entrypoints {
         (self.changed)(Change::Connected(person.clone()));
     }
 
-    /// The setup page with what the doctor found. A form asks for it, as connections are made and messages sent.
-    async fn examined(&self, request: &Request) -> Result<Response, Trouble> {
-        self.form(request)?;
+    /// The setup page with the patients who are looked for, else with what the doctor found. A form asks for either, as
+    /// connections are made and messages sent.
+    async fn looked_up(&self, request: &Request) -> Result<Response, Trouble> {
+        let form = self.form(request)?;
+        if let Some(search) = Search::read(&form) {
+            return self.setup(request, None, Some(search.run(&self.reader).await)).await;
+        }
         let Some(findings) = (self.examine)().await else {
             return Err(Trouble::new(503, "everything is being looked at just now", "ask again in a minute"));
         };
-        self.setup(request, Some(findings)).await
+        self.setup(request, Some(findings), None).await
     }
 
-    async fn setup(&self, request: &Request, examined: Option<Vec<Finding>>) -> Result<Response, Trouble> {
+    async fn setup(
+        &self,
+        request: &Request,
+        examined: Option<Vec<Finding>>,
+        found: Option<Found>,
+    ) -> Result<Response, Trouble> {
         let parameters = request.parameters();
         let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let shown = setup::Shown {
@@ -241,7 +250,7 @@ impl Entrypoints {
             form_token: self.access.form_token(self.now()),
             unready: (self.unready)(),
             examined,
-            found: self.found(request, &parameters).await,
+            found,
         };
         let view = setup::view(&self.household, &self.oauth, shown).await?;
         Ok(page::answer(200, page::setup(&view)))
@@ -251,12 +260,6 @@ impl Entrypoints {
         let token = self.access.form_token(self.now());
         let view = status::view(&self.household, &self.topics, &request.parameters(), token).await?;
         Ok(page::answer(200, page::status(&view)))
-    }
-
-    /// The patients who are looked for, if anyone is: of one's own will, for that asks the upstream.
-    async fn found(&self, request: &Request, parameters: &[(String, String)]) -> Option<Found> {
-        let search = Search::read(parameters).filter(|_| !self.access.is_cross_site(request))?;
-        Some(search.run(&self.reader).await)
     }
 
     async fn post(&self, request: &Request, of_person: bool) -> Result<Response, Trouble> {

@@ -115,6 +115,11 @@ impl Form {
             return Err(Refusal::UnknownPerson(person).into());
         }
         let settings = self.settings(bridge, known.as_ref())?;
+        if let Some(patient) = filled("patient")
+            && let Some(why) = household.another_patient(&person, patient).await?
+        {
+            return Err(BadRequest(why).into());
+        }
         self.save_settings(bridge, &person, settings).await?;
         if known.is_none() {
             household.store.note_removed(&person).await?;

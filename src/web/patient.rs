@@ -5,6 +5,7 @@ use anyhow::{Result, anyhow};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::form::Form;
 use super::page::Choice;
 use crate::plus::Reader;
 use crate::upstream::fitbit_plus::request::{Request, Wanted};
@@ -37,10 +38,10 @@ pub struct Found {
 }
 
 impl Search {
-    /// The search among the parameters of an address; `None`: nobody is looked for.
-    pub fn read(parameters: &[(String, String)]) -> Option<Search> {
-        let given =
-            |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.trim().to_owned());
+    /// The search that a form asks for; `None`: nobody is looked for. It never stands in an address, for those are kept
+    /// by browsers and written into the logs of proxies.
+    pub(super) fn read(form: &Form) -> Option<Search> {
+        let given = |name: &str| form.get(name).map(str::to_owned);
         let (name, system, value) = (given("name"), given("system"), given("value"));
         if [&name, &system, &value].iter().all(|given| given.is_none()) {
             return None;

@@ -4,6 +4,7 @@
 mod command;
 mod contract;
 mod group;
+mod identity;
 mod paging;
 mod person;
 mod token;

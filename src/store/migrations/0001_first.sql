@@ -114,6 +114,12 @@ CREATE TABLE profile (
     since   TEXT
 );
 
+-- Of which of an organization's patients everything is that is kept of a person.
+CREATE TABLE patient (
+    person TEXT PRIMARY KEY,
+    id     TEXT NOT NULL
+);
+
 CREATE TABLE status (
     person        TEXT PRIMARY KEY,
     last_activity BIGINT,

@@ -24,6 +24,12 @@ const ADHERENCE: [(&str, &str); 3] =
 /// It is no JSON:API document.
 pub fn care(body: &Json, context: &Context) -> Result<Decoded, Failure> {
     let documents = Documents::read(body)?;
+    if documents.resources.is_empty() {
+        // A list of somebody who does not exist is as empty as that of somebody new.
+        let problems =
+            vec!["there is neither plan nor result nor health metric of this patient; is it the right one?".into()];
+        return Ok(Decoded { problems, ..Decoded::default() });
+    }
     let mut told = Told { context, goals: documents.goals(), decoded: Decoded::default(), seen: BTreeSet::new() };
     for plan in documents.of("patient_plan_summary") {
         told.plan(plan);

@@ -61,13 +61,14 @@ pub fn newest(readings: &[Stored]) -> Option<Moment> {
 
 /// Each link in the chain from the tracker to here; `newest` is when something was last measured by a tracker.
 pub fn links(snapshot: &Snapshot, newest: Option<Moment>, provider: &str, now: DateTime<Utc>, zone: Tz) -> Vec<Link> {
-    vec![
-        consent(snapshot, provider, now, zone),
-        bridge(snapshot, now, zone),
-        quota(snapshot, now, zone),
-        tracker(snapshot, now, zone),
-        arrived(snapshot, newest, provider, now, zone),
-    ]
+    let mut links = without_tracker(snapshot, provider, now, zone);
+    links.extend([tracker(snapshot, now, zone), arrived(snapshot, newest, provider, now, zone)]);
+    links
+}
+
+/// The same where no value comes from a tracker.
+pub fn without_tracker(snapshot: &Snapshot, provider: &str, now: DateTime<Utc>, zone: Tz) -> Vec<Link> {
+    vec![consent(snapshot, provider, now, zone), bridge(snapshot, now, zone), quota(snapshot, now, zone)]
 }
 
 fn consent(snapshot: &Snapshot, provider: &str, now: DateTime<Utc>, zone: Tz) -> Link {

@@ -89,7 +89,13 @@ async fn status(household: &Household, topics: &Topics, member: &Member, asked: 
     let now = household.clock.now();
     let registered = household.plugindata.application()?.client(member.upstream.provider).id.is_some();
     let setup = person_view(household, member, &snapshot, registered).await?;
-    let newest = freshness::newest(&household.store.newest(&member.person).await?);
+    let links = match member.upstream.is_organizations() {
+        true => freshness::without_tracker(&snapshot, member.upstream.title, now, member.zone),
+        false => {
+            let newest = freshness::newest(&household.store.newest(&member.person).await?);
+            freshness::links(&snapshot, newest, member.upstream.title, now, member.zone)
+        }
+    };
     let orders = household.store.orders(&member.person).await?;
     let (summary, sections) = pictures::pictures(household, member, asked.span).await.context("drawing the days")?;
     let night = night::last(household, member, asked.span).await.context("drawing the last night")?;
@@ -98,7 +104,7 @@ async fn status(household: &Household, topics: &Topics, member: &Member, asked: 
     Ok(Status {
         here: asked.span.href(&member.person),
         now: now.with_timezone(&member.zone).format("%Y-%m-%d %H:%M").to_string(),
-        links: freshness::links(&snapshot, newest, member.upstream.title, now, member.zone),
+        links,
         backfill: progress(&orders),
         groups: groups(household, topics, member, &snapshot),
         lacking: lacking(member),
@@ -144,9 +150,12 @@ fn trend(shown: &Shown) -> Option<String> {
     Some(format!("7 days: {mean}{}", change.unwrap_or_default()))
 }
 
-/// What the catalogue has and no endpoint of this upstream gives.
+/// What the catalogue has and no endpoint of this upstream gives. Nobody expects of a care programme what trackers measure.
 fn lacking(member: &Member) -> Option<Lacking> {
     let upstream = member.upstream;
+    if upstream.is_organizations() {
+        return None;
+    }
     let given: Vec<_> = upstream.endpoints.iter().flat_map(|endpoint| endpoint.gives()).collect();
     let kept = |key: &str| KEPT.iter().any(|kept| kept.key == key);
     let missing = METRICS.iter().filter(|metric| !given.contains(&metric.key) && !kept(metric.key));

@@ -12,7 +12,7 @@ use super::{PLUS_CREDENTIALS, PROVIDER, Programme};
 use crate::world::{PEOPLE, World, person};
 
 /// A household of patients: the simulated ones of these numbers, as `anna` and `ben`.
-async fn clinic(programme: Programme, patients: [usize; 2]) -> World {
+pub(super) async fn clinic(programme: Programme, patients: [usize; 2]) -> World {
     let clock = fitbit2mqtt::clock::Clock::paced("2026-11-20T15:00:00Z".parse().unwrap(), 1.0);
     let world = World::with(Options { programme, ..Options::default() }, clock).await;
     world
@@ -322,7 +322,7 @@ async fn no_name_address_or_note_reaches_a_topic_or_a_file() {
     world.start().await;
     world.fetched().await;
     // The choice is where names are shown, and only there.
-    let page = world.get("/plugin/fitbit/page/setup.html?user=anna&name=unmistak").await;
+    let page = world.post("/plugin/fitbit/page/setup.html?user=anna", &[("name", "unmistak")]).await;
     assert!(page.body.contains("Unmistakable") && page.body.contains(&patient), "{}", page.body);
     assert_eq!(world.fetch("anna", "&force=true").await.status, 200);
     let mut told: BTreeMap<String, String> = world.retained().await;
@@ -374,23 +374,27 @@ async fn a_patient_is_chosen_on_the_page_by_name_or_identifier() {
             page.split("name=\"patient\" required>").nth(1).unwrap_or_default().split("</select>").next().unwrap();
         select.split("<option value=\"").skip(1).map(|option| option.split('"').next().unwrap().to_owned()).collect()
     };
-    let look = async |query: &str| world.get(&format!("/plugin/fitbit/page/setup.html?user=carl&{query}")).await.body;
+    let look =
+        async |search: &[(&str, &str)]| world.post("/plugin/fitbit/page/setup.html?user=carl", search).await.body;
     let patient = world.cloud.clinic().patient(12);
-    let found = look("name=&system=MyEHR&value=100012").await;
+    let found = look(&[("name", ""), ("system", "MyEHR"), ("value", "100012")]).await;
     assert_eq!(options(&found), std::slice::from_ref(&patient));
-    let found = look("name=ADA&system=&value=").await;
+    let found = look(&[("name", "ADA"), ("system", ""), ("value", "")]).await;
     // Every eleventh is called so, and every tenth is archived.
     assert_eq!(options(&found).len(), 10, "{found}");
     assert!(found.contains("Ada Adler, born "), "{found}");
-    let found = look("name=").await;
+    let found = look(&[("name", "")]).await;
     assert!(options(&found).len() == 50 && found.contains("There are more"), "{found}");
-    assert!(look("name=nobody").await.contains("No patient was found"));
-    let found = look("system=MyEHR").await;
+    assert!(look(&[("name", "nobody")]).await.contains("No patient was found"));
+    let found = look(&[("system", "MyEHR")]).await;
     assert!(found.contains("identifier.system and identifier.value go together"), "{found}");
-    // Another site cannot make the bridge ask.
+    // Another site cannot make the bridge ask, nor can an address, in which no name is to stand.
     world.cloud.forget_requests();
-    let request = world.http.get(format!("{}/plugin/fitbit/page/setup.html?user=carl&name=ada", world.url()));
-    assert_eq!(world.send(request.header("Sec-Fetch-Site", "cross-site")).await.status, 200);
+    let address = format!("{}/plugin/fitbit/page/setup.html?user=carl", world.url());
+    let fields = [("form_token", world.form_token().await), ("name", "ada".into())];
+    let request = world.http.post(&address).form(&fields).header("Sec-Fetch-Site", "cross-site");
+    assert_eq!(world.send(request).await.status, 403);
+    assert_eq!(world.send(world.http.get(format!("{address}&name=ada"))).await.status, 200);
     assert_eq!(world.cloud.requests().len(), 0);
 
     for wrong in ["a b", "../x", &"x".repeat(65)] {
