@@ -91,7 +91,8 @@ impl Days<'_> {
         }
         let line = Line { days: self.span.from..=self.span.to, points: &points, trend: &trend, band: &edges };
         let mut legend = Vec::new();
-        if !trend.is_empty() {
+        // A single mean is no line to be seen.
+        if trend.len() > 1 {
             legend.push(Legend { class: "dot", name: if self.is_daily() { "Measured" } else { "Mean" }.into() });
             legend.push(Legend { class: "trend", name: format!("Mean of {} days", self.window().1) });
         }
