@@ -276,8 +276,7 @@ impl Bridge {
 
     fn unready(&self) -> Option<String> {
         if !self.mqtt.is_connected() {
-            let trouble = self.mqtt.trouble().unwrap_or_else(|| "not connected yet".into());
-            return Some(format!("no connection to the MQTT broker: {trouble}"));
+            return Some(self.mqtt.trouble().unwrap_or_else(|| "no connection to the MQTT broker yet".into()));
         }
         let household = &self.parts.household;
         let now = household.clock.now();

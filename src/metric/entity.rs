@@ -21,6 +21,11 @@ pub struct Entity {
 }
 
 impl Entity {
+    /// Whether it is a total, which grows until its day is over.
+    pub fn is_total(&self) -> bool {
+        self.state_class == Some(TOTAL)
+    }
+
     /// For those who look for it.
     pub const fn hidden(self) -> Entity {
         Entity { enabled: false, ..self }
@@ -37,9 +42,12 @@ pub const fn measured(device_class: &'static str, precision: u8, icon: &'static 
     number(device_class, "measurement", precision, icon)
 }
 
+/// Home Assistant's class of totals.
+const TOTAL: &str = "total_increasing";
+
 /// A total of the day, which begins at 0 each midnight.
 pub const fn total(device_class: &'static str, precision: u8, icon: &'static str) -> Entity {
-    number(device_class, "total_increasing", precision, icon)
+    number(device_class, TOTAL, precision, icon)
 }
 
 /// A point in time.

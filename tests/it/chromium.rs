@@ -133,7 +133,7 @@ impl Chromium {
 
     /// The page as it is printed, as PDF in base64.
     pub fn print(&mut self) -> String {
-        let printed = self.call("Page.printToPDF", json!({"preferCSSPageSize": true, "printBackground": true}));
+        let printed = self.call("Page.printToPDF", json!({"preferCSSPageSize": true, "printBackground": false}));
         printed["data"].as_str().unwrap().to_owned()
     }
 

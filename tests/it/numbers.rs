@@ -154,6 +154,18 @@ async fn requests_are_counted_as_the_cloud_saw_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_nobody_answers_is_counted_too() {
+    let mut world = World::connected().await;
+    world.cloud_url = "http://127.0.0.1:9".into();
+    world.start().await;
+    assert_eq!(world.fetch("anna", "&methods=get_devices").await.status, 502);
+    let numbers = Numbers::of(&world).await;
+    assert_eq!(numbers.labels("status"), BTreeSet::from(["none".to_owned()]));
+    assert!(numbers.sum("upstream_requests_total", &[("upstream", "fitbit"), ("status", "none")]) >= 1.0);
+    assert!(!world.get("/metrics").await.body.contains("last_success"), "nothing has worked yet");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn quota_consent_and_success_are_told_of_nobody_by_name() {
     let world = World::running().await;
     world.quiet().await;

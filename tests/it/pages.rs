@@ -162,6 +162,9 @@ async fn a_status_page_is_printed_as_a_report_on_a4() {
         for what in ["form", "button", "nav", "details", "footer"] {
             assert_eq!(seen(&mut browser, what), 0, "{what} is of no use on paper");
         }
+        // Browsers leave out backgrounds where nobody says that they matter, and what a colour stands for with them.
+        let keys = "new Set([...document.querySelectorAll('.key')].map(key => getComputedStyle(key).printColorAdjust))";
+        assert_eq!(browser.evaluate(&format!("[...{keys}].join()")), "exact", "a legend keeps its colours");
         let ground = browser.evaluate("getComputedStyle(document.body).backgroundColor");
         assert_eq!(ground, "rgb(255, 255, 255)", "on white, whatever the screen prefers");
     };

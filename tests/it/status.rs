@@ -117,7 +117,9 @@ async fn what_is_kept_is_shown_with_its_unit_its_time_and_its_topic() {
 async fn any_days_can_be_asked_for_and_long_ones_are_drawn_in_means() {
     let readings: Vec<Reading> = days(900).map(|day| reading("steps", 1000.0, &day.to_string())).collect();
     let mut all = readings.clone();
-    all.push(reading("steps", 8000.0, "2026-11-20"));
+    all.push(reading("steps", 8000.0, "2026-11-19"));
+    // Today is not over.
+    all.push(reading("steps", 500.0, "2026-11-20"));
     let world = written(&all, &[]).await;
     for (query, count, first) in [
         ("days=7", 7, "2026-11-14"),
@@ -132,11 +134,11 @@ async fn any_days_can_be_asked_for_and_long_ones_are_drawn_in_means() {
         assert!(browser.page.len() < 60_000, "{query}: {} bytes", browser.page.len());
     }
     let year = table(&page(&world, "user=anna&days=365").await, "steps");
-    assert_eq!(year.last().unwrap(), &["2026-11-16 to 2026-11-20", "2400"], "the mean of five days, one of 8000");
+    assert_eq!(year.last().unwrap(), &["2026-11-16 to 2026-11-20", "2300"], "the mean of five days, one of 8000");
     let month = page(&world, "user=anna").await;
     assert!(month.link("← Earlier").unwrap().contains("from=2026-09-22&to=2026-10-21"), "as many days before");
     assert_eq!(month.link("Later →"), None);
-    let figures = "<th scope=\"row\">Steps</th><td>1233</td><td>+233</td><td>1000</td><td>8000</td><td>30</td>";
+    let figures = "<th scope=\"row\">Steps</th><td>1241</td><td>+241</td><td>1000</td><td>8000</td><td>29</td>";
     assert!(month.page.contains(figures), "{}", month.page);
     let none = page(&world, "user=anna&from=1999-01-01&to=1999-12-31").await;
     assert!(none.text().contains("Nothing is kept of these days."));

@@ -37,7 +37,7 @@ impl Broken {
             );
             return Trouble { words, lasting: false };
         }
-        let what = if accepted { "connection to MQTT broker" } else { "no connection to MQTT broker" };
+        let what = if accepted { "connection to the MQTT broker" } else { "no connection to the MQTT broker" };
         let lost = if accepted { " lost" } else { "" };
         let cure = self.cure.map(|cure| format!("; {cure}")).unwrap_or_default();
         Trouble { words: format!("{what} {broker}{lost}: {words}{cure}"), lasting: self.lasting }

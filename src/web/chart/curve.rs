@@ -7,6 +7,9 @@ use super::axis::Numbers;
 use super::frame::{Frame, runs};
 use super::{Drawing, Named};
 
+/// Nobody's samples are further apart, in seconds, unless some are missing.
+const COARSEST: f64 = 900.0;
+
 /// Some samples that are drawn as one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Beat {
@@ -31,8 +34,8 @@ pub struct Zone {
     pub low: f64,
 }
 
-/// Draws samples that are `apart` so many seconds, from one instant to another; nothing, where there are none. The
-/// line breaks where some are missing.
+/// Draws samples that are `apart` so many seconds or more, from one instant to another; nothing, where there are none. The
+/// line breaks where some are missing, and what stands alone is a point.
 pub fn curve(
     named: Named<'_>,
     (from, to): (DateTime<Utc>, DateTime<Utc>),
@@ -58,15 +61,25 @@ pub fn curve(
         }
     }
     frame.hours(from, to, zone);
-    let gap = (apart as f64 * 3.5).max(90.0);
     let placed: Vec<_> = beats.iter().map(|beat| (place(beat.at), *beat)).collect();
+    let gap = (usual(&placed).min(COARSEST).max(apart as f64) * 3.5).max(90.0);
     let runs = runs(&placed, |(at, _)| *at, gap);
     let area =
         |run: &Vec<(f64, Beat)>| run.iter().map(|(at, beat)| (x.at(*at), y.at(beat.low), y.at(beat.high))).collect();
     frame.svg.area("band", &runs.iter().map(area).collect::<Vec<Vec<_>>>());
     let line = |run: &Vec<(f64, Beat)>| run.iter().map(|(at, beat)| (x.at(*at), y.at(beat.mean))).collect();
     frame.svg.path("line", &runs.iter().map(line).collect::<Vec<Vec<_>>>());
+    for (at, beat) in runs.iter().filter(|run| run.len() == 1).flatten() {
+        frame.svg.dot((x.at(*at), y.at(beat.mean)), 2.4, None);
+    }
     Some(frame.finish())
+}
+
+/// How far apart samples usually are, whatever they were asked for at: half of them are nearer.
+fn usual(placed: &[(f64, Beat)]) -> f64 {
+    let mut apart: Vec<_> = placed.windows(2).map(|two| two[1].0 - two[0].0).collect();
+    apart.sort_by(f64::total_cmp);
+    apart.get(apart.len() / 2).copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -90,6 +103,18 @@ mod tests {
         let path = drawing.as_str().split("class=\"line\" d=\"").nth(1).and_then(|rest| rest.split('"').next());
         assert_eq!(path.map(|path| path.matches('M').count()), Some(2));
         assert_eq!(drawn(&[], &[]), None);
+    }
+
+    #[test]
+    fn samples_far_apart_are_a_curve_and_one_alone_is_a_point() {
+        let runs = |minutes: &[i64]| {
+            let drawing = drawn(minutes, &[]).expect("a drawing");
+            let path = drawing.as_str().split("class=\"line\" d=\"").nth(1).and_then(|rest| rest.split('"').next());
+            (path.map_or(0, |path| path.matches('M').count()), drawing.as_str().matches("class=\"dot\"").count())
+        };
+        assert_eq!(runs(&[0, 15, 30, 45]), (1, 0), "each quarter of an hour");
+        assert_eq!(runs(&[7]), (1, 1));
+        assert_eq!(runs(&[0, 1, 2, 30]), (2, 1));
     }
 
     #[test]

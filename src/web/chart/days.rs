@@ -104,9 +104,7 @@ pub fn line(named: Named<'_>, line: &Line<'_>) -> Option<Drawing> {
     through("trend", line.trend.iter().map(|(slot, value)| (slot.middle(from), *value)).collect());
     let radius = if line.points.len() > MOST_DOTS { 1.2 } else { 2.4 };
     for Point { slot, value, tip } in line.points {
-        let (at, value) = (x.at(slot.middle(from)), y.at(*value));
-        let (at, value) = ((at * 10.0).round() / 10.0, (value * 10.0).round() / 10.0);
-        frame.svg.shape("circle", "dot", &[("cx", &at), ("cy", &value), ("r", &radius)], Some(tip));
+        frame.svg.dot((x.at(slot.middle(from)), y.at(*value)), radius, Some(tip));
     }
     Some(frame.finish())
 }

@@ -60,6 +60,11 @@ impl Svg {
         );
     }
 
+    /// A point, as a disc that can be seen.
+    pub fn dot(&mut self, (x, y): (f64, f64), radius: f64, tip: Option<&str>) {
+        self.shape("circle", "dot", &[("cx", &Number(x)), ("cy", &Number(y)), ("r", &radius)], tip);
+    }
+
     /// A straight line.
     pub fn rule(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
         let ends = [("x1", x1), ("y1", y1), ("x2", x2), ("y2", y2)].map(|(key, value)| (key, Number(value)));

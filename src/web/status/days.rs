@@ -58,6 +58,7 @@ impl Days<'_> {
     pub fn summary(&self, metric: &'static Metric, daily: &Daily, before: &Daily) -> SummaryRow {
         let unit = metric.unit.symbol(self.member.system);
         let amount = |value: f64| words::amount(value, metric, unit);
+        let daily = &self.over(metric, daily);
         let mean = mean(daily);
         let change = (!before.is_empty()).then(|| words::difference(mean - self::mean(before), metric, unit));
         SummaryRow {
@@ -91,7 +92,8 @@ impl Days<'_> {
         }
         let line = Line { days: self.span.from..=self.span.to, points: &points, trend: &trend, band: &edges };
         let mut legend = Vec::new();
-        if !trend.is_empty() {
+        // A single mean is no line to be seen.
+        if trend.len() > 1 {
             legend.push(Legend { class: "dot", name: if self.is_daily() { "Measured" } else { "Mean" }.into() });
             legend.push(Legend { class: "trend", name: format!("Mean of {} days", self.window().1) });
         }
@@ -175,6 +177,7 @@ impl Days<'_> {
     ) -> Option<Figure> {
         let (last, value) = daily.last_key_value()?;
         let amount = |value: f64| self.amount(metric, value);
+        let daily = &self.over(metric, daily);
         let least = daily.values().copied().fold(f64::INFINITY, f64::min);
         let most = daily.values().copied().fold(f64::NEG_INFINITY, f64::max);
         let description = format!(
@@ -248,6 +251,14 @@ impl Days<'_> {
 
     fn amount(&self, metric: &Metric, value: f64) -> String {
         words::amount(value, metric, metric.unit.symbol(self.member.system))
+    }
+
+    /// The days that are over, where a total still grows today; only today is better than nothing.
+    fn over(&self, metric: &Metric, daily: &Daily) -> Daily {
+        let still_grows = |day: &NaiveDate| metric.entity.is_total() && *day == self.member.today;
+        let over: Daily =
+            daily.iter().filter(|(day, _)| !still_grows(day)).map(|(day, value)| (*day, *value)).collect();
+        if over.is_empty() { daily.clone() } else { over }
     }
 
     fn is_daily(&self) -> bool {
