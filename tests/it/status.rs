@@ -249,6 +249,14 @@ async fn years_and_a_day_by_the_second_make_no_heavier_page_than_a_month() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_sample_is_all_there_is_and_can_be_seen() {
+    let browser = page(&written(&heart("2026-11-20T09:00:00+01:00", 1), &[]).await, "user=anna").await;
+    let drawn = browser.page.split("id=\"heart\"").nth(1).unwrap().split("</svg>").next().unwrap();
+    assert_eq!(drawn.matches("class=\"dot\"").count(), 1, "{drawn}");
+    assert!(!browser.text().contains("Nothing is kept"), "{}", browser.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn parts_of_a_week_add_up_where_one_night_had_no_stages() {
     let mut readings = Vec::new();
     for day in days(200) {
