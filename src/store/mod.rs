@@ -14,6 +14,7 @@ mod examined;
 mod history;
 mod igor;
 mod lease;
+mod origin;
 mod person;
 mod published;
 mod readings;
