@@ -10,7 +10,7 @@ use sqlx::Row as _;
 
 use super::rows::{Insert, portions};
 use super::trouble::Doing;
-use super::{Connection, Row, Store, Stored, readings, samples};
+use super::{Connection, Cursor, Row, Store, Stored, readings, samples};
 use crate::metric::{self, Metric};
 use crate::reading::{Person, Resolution};
 
@@ -42,15 +42,14 @@ pub struct Samples {
     person: Person,
     metric: &'static Metric,
     resolution: Resolution,
-    day: NaiveDate,
-    from: i64,
+    after: Cursor,
 }
 
 impl Changed {
     /// The samples of it, from the first; `None`: it is of none.
     pub fn samples(&self) -> Option<Samples> {
-        let (person, resolution) = (self.person.clone(), self.resolution?);
-        Some(Samples { person, metric: self.metric, resolution, day: self.day, from: self.since })
+        let after = Cursor { instant: self.since, ..Cursor::before(self.day) };
+        Some(Samples { person: self.person.clone(), metric: self.metric, resolution: self.resolution?, after })
     }
 }
 
@@ -162,12 +161,11 @@ impl Store {
     /// At most `limit` samples as they are now, and where the rest begins.
     pub async fn changed_samples(&self, samples: &Samples, limit: usize) -> Result<(Vec<Stored>, Option<Samples>)> {
         let mut transaction = self.pool.begin().await.context("reading the store")?;
-        let series = samples::series_of(&mut transaction, &samples.person, &[samples.metric]).await?;
-        let resolution = i64::from(samples.resolution.seconds());
-        let Some(series) = series.iter().find(|(.., known)| *known == resolution) else { return Ok((vec![], None)) };
-        let found = samples::of_day(&mut transaction, series, samples.day, samples.from, limit).await?;
-        let last = found.last().filter(|_| found.len() >= limit);
-        let rest = last.map(|(instant, _)| Samples { from: instant + 1, ..samples.clone() });
+        let mut series = samples::series_of(&mut transaction, &samples.person, &[samples.metric]).await?;
+        series.retain(|(.., resolution)| *resolution == i64::from(samples.resolution.seconds()));
+        let found = samples::after(&mut transaction, &series, &samples.after, limit).await?;
+        let rest = (found.len() >= limit).then(|| found.last().map(|(cursor, _)| cursor.clone())).flatten();
+        let rest = rest.map(|after| Samples { after, ..samples.clone() });
         Ok((found.into_iter().filter_map(|(_, stored)| stored).collect(), rest))
     }
 }

@@ -14,7 +14,6 @@ mod examined;
 mod history;
 mod igor;
 mod lease;
-mod origin;
 mod person;
 mod published;
 mod readings;

@@ -5,27 +5,25 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use anyhow::{Result, bail};
-use chrono::{FixedOffset, NaiveDate, NaiveTime};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime};
+use sqlx::Row as _;
 
 use super::changed::Changes;
-use super::origin::{Origins, east};
-use super::readings::one_of;
+use super::readings::{one_of, storable};
 use super::record::Answered;
 use super::rows::{Insert, portions};
 use super::trouble::Doing;
-use super::{Connection, Cursor, Recorded, Store, Stored, moment};
+use super::{Connection, Cursor, Recorded, Row, Store, Stored, moment};
 use crate::metric::{self, Metric};
 use crate::reading::{Moment, Person, Reading, Resolution, Value};
 
 /// The metrics whose value is their newest sample.
 pub(super) const NEWEST_SAMPLE: [&str; 1] = ["heart-rate"];
 
-/// A sample's row: instant, number, origin, asked, revision, beside.
-type Columns = (i64, f64, i64, i64, i64, Option<String>);
-
-/// Samples of a series from one instant to before another.
-static OF_SERIES: &str = "SELECT instant, number, origin, asked, revision, beside FROM sample
-     WHERE series = $1 AND instant >= $2 AND instant < $3 ORDER BY instant LIMIT $4";
+/// A sample's row with what it has in common with others.
+pub(super) const SELECT: &str = "SELECT series.metric, series.resolution, sample.instant, sample.number, sample.asked,
+         sample.revision, sample.beside, origin.east, origin.source
+     FROM sample JOIN series ON series.id = sample.series JOIN origin ON origin.id = sample.origin";
 
 /// New samples of one series and origin.
 static INSERT: LazyLock<Insert> = LazyLock::new(|| {
@@ -46,23 +44,17 @@ impl Store {
     /// The newest sample of a metric, of whatever resolution.
     pub(super) async fn newest_sample(&self, person: &Person, metric: &Metric) -> Result<Option<Stored>> {
         // The innermost query is one look at the primary key for each resolution.
-        let row: Option<(i64, i64, Option<String>, i64, f64, i64, i64, i64, Option<String>)> = sqlx::query_as(
-            "SELECT series.resolution, origin.east, origin.source, sample.instant, sample.number, sample.origin,
-                 sample.asked, sample.revision, sample.beside
-             FROM sample JOIN series ON series.id = sample.series JOIN origin ON origin.id = sample.origin
-             WHERE series.person = $1 AND series.metric = $2
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{SELECT} WHERE series.person = $1 AND series.metric = $2
                AND sample.instant = (SELECT MAX(instant) FROM sample WHERE series = series.id)
-             ORDER BY sample.instant DESC, series.resolution LIMIT 1",
-        )
+             ORDER BY sample.instant DESC, series.resolution LIMIT 1"
+        )))
         .bind(person.as_str())
         .bind(metric.key)
         .fetch_optional(&self.pool)
         .await
         .context("reading the newest sample from the store")?;
-        Ok(row.and_then(|(resolution, east, source, instant, number, origin, asked, revision, beside)| {
-            let columns = (instant, number, origin, asked, revision, beside);
-            stored(metric::find(metric.key)?, resolution, (east, source), columns)
-        }))
+        Ok(row.as_ref().and_then(stored))
     }
 }
 
@@ -93,46 +85,30 @@ pub(super) async fn after(
     limit: usize,
 ) -> Result<Vec<(Cursor, Option<Stored>)>> {
     let mut found = Vec::new();
-    for one in series {
-        let (_, metric, resolution) = one;
+    let midnight = after.day.and_time(NaiveTime::MIN).and_utc().timestamp();
+    for (id, metric, resolution) in series {
         let begins_after = (metric.as_str(), *resolution) > (after.metric.as_str(), after.resolution);
-        let from = after.instant.saturating_add(i64::from(!begins_after));
-        let of_day = of_day(connection, one, after.day, from, limit).await?;
-        found.extend(of_day.into_iter().map(|(instant, stored)| {
-            (Cursor { day: after.day, instant, metric: metric.clone(), resolution: *resolution, place: 0 }, stored)
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{SELECT} WHERE sample.series = $1 AND sample.instant >= $2 AND sample.instant < $3
+               AND sample.instant + origin.east >= $4 AND sample.instant + origin.east < $5
+             ORDER BY sample.instant LIMIT $6"
+        )))
+        .bind(id)
+        .bind((midnight - EASTERNMOST).max(after.instant.saturating_add(i64::from(!begins_after))))
+        .bind(midnight + DAY + WESTERNMOST)
+        .bind(midnight)
+        .bind(midnight + DAY)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&mut *connection)
+        .await
+        .context("reading the history from the store")?;
+        found.extend(rows.iter().filter_map(|row| {
+            let (day, instant) = (after.day, row.try_get("instant").ok()?);
+            let cursor = Cursor { day, instant, metric: metric.clone(), resolution: *resolution, place: 0 };
+            Some((cursor, stored(row)))
         }));
     }
     Ok(found)
-}
-
-/// At most `limit` samples of a series and a day, from an instant on; `None` for a row that is none, or of another day.
-pub(super) async fn of_day(
-    connection: &mut Connection,
-    (id, metric, resolution): &Series,
-    day: NaiveDate,
-    from: i64,
-    limit: usize,
-) -> Result<Vec<(i64, Option<Stored>)>> {
-    // What a million rows share is looked up once, and no row has more columns than it needs: each costs.
-    let origins = Origins::known(connection).await?;
-    let Some((westernmost, easternmost)) = origins.offsets() else { return Ok(Vec::new()) };
-    let midnight = day.and_time(NaiveTime::MIN).and_utc().timestamp();
-    let rows: Vec<Columns> = sqlx::query_as(OF_SERIES)
-        .bind(id)
-        .bind(from.max(midnight - easternmost))
-        .bind(midnight + DAY - westernmost)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(connection)
-        .await
-        .context("reading the history from the store")?;
-    // One that the catalogue no longer has is nothing.
-    let catalogued = metric::find(metric);
-    let sample = |columns: Columns| {
-        let (east, source) = origins.known_as(columns.2)?;
-        let stored = stored(catalogued?, *resolution, (east, source.cloned()), columns)?;
-        (stored.reading.at.date() == day).then_some(stored)
-    };
-    Ok(rows.into_iter().map(|columns| (columns.0, sample(columns))).collect())
 }
 
 /// A day after `day`, and not after the next of which there are samples.
@@ -276,17 +252,70 @@ async fn series(connection: &mut Connection, person: &Person, metric: &str, reso
     .context("noting a series of samples in the store")
 }
 
+/// Where samples came from, and the numbers of that: a handful, as people have few devices and time zones.
+struct Origins(Vec<(i64, Option<String>, i64)>);
+
+impl Origins {
+    /// Those known, and those of the samples.
+    async fn of(connection: &mut Connection, samples: &[&Reading]) -> Result<Origins> {
+        let known: Vec<(i64, Option<String>, i64)> = sqlx::query_as("SELECT east, source, id FROM origin ORDER BY id")
+            .fetch_all(&mut *connection)
+            .await
+            .context("reading the store")?;
+        let mut next = known.last().map_or(0, |(.., id)| id + 1);
+        let mut origins = Origins(known);
+        for reading in samples {
+            if origins.find(reading).is_some() {
+                continue;
+            }
+            let source = reading.source.as_deref().map(|source| storable(source).into_owned());
+            sqlx::query("INSERT INTO origin (id, east, source) VALUES ($1, $2, $3)")
+                .bind(next)
+                .bind(east(reading))
+                .bind(source.clone())
+                .execute(&mut *connection)
+                .await
+                .context("noting the origin of samples in the store")?;
+            origins.0.push((east(reading), source, next));
+            next += 1;
+        }
+        Ok(origins)
+    }
+
+    fn find(&self, reading: &Reading) -> Option<i64> {
+        let (east, source) = (east(reading), reading.source.as_deref().map(storable));
+        self.0
+            .iter()
+            .find(|(known, from, _)| *known == east && from.as_deref() == source.as_deref())
+            .map(|(.., id)| *id)
+    }
+
+    fn id(&self, reading: &Reading) -> i64 {
+        self.find(reading).unwrap_or_default()
+    }
+}
+
+fn east(reading: &Reading) -> i64 {
+    match reading.at {
+        Moment::Time(at) => i64::from(at.offset().local_minus_utc()),
+        Moment::Date(_) => 0,
+    }
+}
+
 /// What is known of the stretch of time that the samples, in order, are of.
 async fn known(connection: &mut Connection, series: i64, samples: &[Sample<'_>]) -> Result<Vec<(i64, Known)>> {
     let (Some((first, ..)), Some((last, ..))) = (samples.first(), samples.last()) else { return Ok(Vec::new()) };
-    let rows: Vec<Columns> = sqlx::query_as(OF_SERIES)
-        .bind(series)
-        .bind(*first)
-        .bind(*last + 1)
-        .bind(i64::MAX)
-        .fetch_all(connection)
-        .await
-        .context("reading the store")?;
+    type Columns = (i64, f64, i64, i64, i64, Option<String>);
+    let rows: Vec<Columns> = sqlx::query_as(
+        "SELECT instant, number, origin, asked, revision, beside FROM sample
+         WHERE series = $1 AND instant BETWEEN $2 AND $3 ORDER BY instant",
+    )
+    .bind(series)
+    .bind(*first)
+    .bind(*last)
+    .fetch_all(connection)
+    .await
+    .context("reading the store")?;
     let read = |(instant, number, origin, asked, revision, beside): Columns| {
         (instant, Known { number, origin, asked, revision, beside })
     };
@@ -341,21 +370,20 @@ async fn replace(connection: &mut Connection, series: i64, change: &Change<'_>, 
     Ok(())
 }
 
-/// A row as a reading of a metric, resolution in seconds and origin.
-fn stored(
-    metric: &'static Metric,
-    resolution: i64,
-    (east, source): (i64, Option<String>),
-    (instant, number, _, asked, revision, beside): Columns,
-) -> Option<Stored> {
-    let offset = FixedOffset::east_opt(east.try_into().ok()?)?;
+/// A row of [`SELECT`] as a reading; one of a metric that the catalogue no longer has is nothing.
+pub(super) fn stored(row: &Row) -> Option<Stored> {
+    let asked = moment(row.try_get("asked").ok()?);
+    let east = FixedOffset::east_opt(row.try_get::<i64, _>("east").ok()?.try_into().ok()?)?;
+    let beside = row.try_get::<Option<String>, _>("beside").ok()?;
+    let seconds: i64 = row.try_get("resolution").ok()?;
+    let instant: DateTime<_> = moment(row.try_get("instant").ok()?);
     let reading = Reading {
-        metric,
-        value: Value::Number(number),
-        at: Moment::Time(moment(instant).with_timezone(&offset)),
-        source,
+        metric: metric::find(row.try_get("metric").ok()?)?,
+        value: Value::Number(row.try_get("number").ok()?),
+        at: Moment::Time(instant.with_timezone(&east)),
+        source: row.try_get("source").ok()?,
         beside: beside.map_or_else(Default::default, |text| serde_json::from_str(&text).unwrap_or_default()),
-        resolution: Some(Resolution::of_seconds(resolution.try_into().ok()?)?),
+        resolution: Some(Resolution::of_seconds(seconds.try_into().ok()?)?),
     };
-    Some(Stored { reading, fetched: moment(asked), revision })
+    Some(Stored { reading, fetched: asked, revision: row.try_get("revision").ok()? })
 }

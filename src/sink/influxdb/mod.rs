@@ -18,8 +18,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use self::line::quota_line;
-use self::request::{Packed, Server, Trouble};
 pub use self::request::{Place, Settings};
+use self::request::{Server, Trouble};
 use self::unwritten::{Batch, Unwritten};
 use self::writing::{MOST_LINES, Writer};
 use crate::reading::Person;
@@ -77,8 +77,7 @@ struct Told {
 /// Whether it takes what is written there, by writing nothing; what is the matter, and the cure behind a semicolon, if
 /// not.
 pub async fn examine(settings: Settings, http: reqwest::Client) -> std::result::Result<(), String> {
-    let nothing = Packed::of(&[]).map_err(|error| error.to_string())?;
-    match (Server { settings, http }).write(nothing).await {
+    match (Server { settings, http }).write(&[]).await {
         Err(Trouble::Unreachable(why) | Trouble::Failing(why, _) | Trouble::Misconfigured(why)) => Err(why),
         // InfluxDB 2 refuses an empty request, but only after it has looked who wants to write where.
         Ok(()) | Err(Trouble::Refused(_) | Trouble::TooLong) => Ok(()),
@@ -225,9 +224,9 @@ impl Inner {
             // Where this fails, the next fetch has a newer word.
             next.get_or_insert_default().lines.extend(quotas.into_values());
         }
-        while let Some(mut batch) = next {
+        while let Some(batch) = next {
             // The next one is read while this one is under way.
-            let (written, following) = tokio::join!(self.writer.write(&mut batch), unwritten.next_packed(MOST_LINES));
+            let (written, following) = tokio::join!(self.writer.write(&batch), unwritten.next(MOST_LINES));
             written?;
             if let Batch { through: Some(through), .. } = batch {
                 standing.through = through;

@@ -45,22 +45,6 @@ pub enum Place {
     },
 }
 
-/// Lines as they are sent.
-#[derive(Debug)]
-pub struct Packed(Vec<u8>);
-
-impl Packed {
-    /// Packs lines: quickly, for lines are so alike that taking more time makes little of it.
-    ///
-    /// # Errors
-    /// None: memory takes all that is written to it.
-    pub fn of(lines: &[String]) -> std::io::Result<Packed> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(lines.join("\n").as_bytes())?;
-        encoder.finish().map(Packed)
-    }
-}
-
 /// Why something was not written.
 #[derive(Debug)]
 pub(super) enum Trouble {
@@ -95,10 +79,11 @@ impl Server {
     }
 
     /// Writes lines. Writing them again changes nothing.
-    pub async fn write(&self, lines: Packed) -> Result<(), Trouble> {
+    pub async fn write(&self, lines: &[String]) -> Result<(), Trouble> {
+        let body = packed(&lines.join("\n")).map_err(|error| Trouble::Failing(error.to_string(), None))?;
         let request = self.request(&["write"], &["api", "v2", "write"]);
         let request = request.header("Content-Type", "text/plain; charset=utf-8").header("Content-Encoding", "gzip");
-        self.send(request.body(lines.0)).await.map(drop)
+        self.send(request.body(body)).await.map(drop)
     }
 
     /// Deletes points. VictoriaMetrics, which cannot, takes the question for another one and says that all is well.
@@ -211,6 +196,12 @@ impl Server {
 /// What follows the status where there are words.
 fn between(said: &str) -> &'static str {
     if said.is_empty() { "" } else { ": " }
+}
+
+fn packed(text: &str) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 8), Compression::fast());
+    encoder.write_all(text.as_bytes())?;
+    encoder.finish()
 }
 
 /// What a server says, briefly, without the line it says it of: that one holds values.

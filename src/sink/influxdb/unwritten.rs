@@ -7,7 +7,6 @@ use chrono::{DateTime, Days, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::line::{beside, first_instant, line, measurement};
-use super::request::Packed;
 use crate::reading::{Moment, Person, Reading};
 use crate::store::{Changed, Cursor, Samples, Selection, Store};
 
@@ -22,8 +21,6 @@ pub(super) struct Batch {
     pub deletions: Vec<Deletion>,
     /// The lines.
     pub lines: Vec<String>,
-    /// All of them as they are sent, where they have been packed.
-    pub packed: Option<Packed>,
     /// Everything up to this change is there once the batch is.
     pub through: Option<i64>,
 }
@@ -53,16 +50,6 @@ pub(super) struct Unwritten<'a> {
 impl<'a> Unwritten<'a> {
     pub fn new(store: &'a Store, here: Tz, after: i64) -> Unwritten<'a> {
         Unwritten { store, here, zones: BTreeMap::new(), after, entries: VecDeque::new(), rest: None }
-    }
-
-    /// The next batch, packed on a thread of its own: nobody waits for it who waits for a server.
-    pub async fn next_packed(&mut self, most: usize) -> Result<Option<Batch>> {
-        let Some(mut batch) = self.next(most).await? else { return Ok(None) };
-        let packed = tokio::task::spawn_blocking(move || {
-            batch.packed = Packed::of(&batch.lines).ok();
-            batch
-        });
-        Ok(Some(packed.await?))
     }
 
     /// The next batch of some `most` lines; `None`: there is nothing more.

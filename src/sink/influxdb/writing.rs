@@ -7,7 +7,7 @@ use std::time::Instant;
 use prometheus::Histogram;
 
 use super::line::named;
-use super::request::{Packed, Server, Trouble};
+use super::request::{Server, Trouble};
 use super::unwritten::Batch;
 use crate::telemetry;
 
@@ -36,7 +36,7 @@ impl Writer {
     }
 
     /// Writes a batch but for the lines that the server refuses, which are told in the log.
-    pub async fn write(&self, batch: &mut Batch) -> Result<(), Trouble> {
+    pub async fn write(&self, batch: &Batch) -> Result<(), Trouble> {
         for deletion in &batch.deletions {
             match self.server.delete(deletion).await {
                 Ok(()) => {}
@@ -49,7 +49,6 @@ impl Writer {
                 Err(Trouble::TooLong) => {}
             }
         }
-        let mut whole = batch.packed.take();
         let (mut left, mut refused, mut taken) = (vec![batch.lines.as_slice()], Refused::new(), false);
         while let Some(lines) = left.pop() {
             let most = self.most.load(Ordering::Relaxed);
@@ -61,12 +60,8 @@ impl Writer {
                 left.extend([rest, first]);
                 continue;
             }
-            let packed = match whole.take().filter(|_| lines.len() == batch.lines.len()) {
-                Some(whole) => whole,
-                None => Packed::of(lines).map_err(|error| Trouble::Failing(error.to_string(), None))?,
-            };
             let begun = Instant::now();
-            let why = match self.server.write(packed).await {
+            let why = match self.server.write(lines).await {
                 Ok(()) => {
                     self.latency.observe(begun.elapsed().as_secs_f64());
                     taken = true;
