@@ -121,16 +121,16 @@ impl World {
 
     /// The same, with a bridge that has made the first fetch of everyone.
     pub async fn running() -> World {
-        let mut world = World::connected().await;
-        world.start().await;
-        world.fetched().await;
-        world
+        World::running_every(ONCE).await
     }
 
     /// The same, whose actions run every quarter of an hour, as the manifest has it.
     pub async fn acting() -> World {
-        let mut world = World::connected().await;
-        world.interval = QUARTER;
+        World::running_every(QUARTER).await
+    }
+
+    async fn running_every(interval: u32) -> World {
+        let mut world = World { interval, ..World::connected().await };
         world.start().await;
         world.fetched().await;
         world

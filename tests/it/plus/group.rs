@@ -15,7 +15,7 @@ use crate::command_line::Running;
 use crate::world::{World, person};
 
 /// A cloud with this organization, and its credentials in the data folder; nobody is a person yet.
-async fn organization(programme: Programme, clock: Clock) -> World {
+pub(super) async fn organization(programme: Programme, clock: Clock) -> World {
     let world = World::with(Options { programme, ..Options::default() }, clock).await;
     world
         .plugindata()

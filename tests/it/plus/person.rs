@@ -5,24 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use fitbit2mqtt::simulator::{Effect, Fault, Options};
+use fitbit2mqtt::simulator::{Effect, Fault};
 use serde_json::{Value as Json, json};
 
+use super::group::organization;
 use super::{PLUS_CREDENTIALS, PROVIDER, Programme};
 use crate::world::{PEOPLE, World, person};
 
 /// A household of patients: the simulated ones of these numbers, as `anna` and `ben`.
 pub(super) async fn clinic(programme: Programme, patients: [usize; 2]) -> World {
     let clock = fitbit2mqtt::clock::Clock::paced("2026-11-20T15:00:00Z".parse().unwrap(), 1.0);
-    let world = World::with(Options { programme, ..Options::default() }, clock).await;
-    world
-        .plugindata()
-        .save_application(|edit| {
-            edit.default_provider(PROVIDER)?;
-            edit.client_id(PROVIDER, PLUS_CREDENTIALS.0)?;
-            edit.client_secret(PROVIDER, PLUS_CREDENTIALS.1)
-        })
-        .unwrap();
+    let world = organization(programme, clock).await;
     for (name, patient) in PEOPLE.into_iter().zip(patients) {
         let person = person(name);
         world.plugindata().create(&person).unwrap();
