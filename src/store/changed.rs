@@ -58,18 +58,11 @@ static ENTRIES: &str = "SELECT number, person, metric, day, resolution, since, g
      WHERE number > $1 ORDER BY number LIMIT $2";
 
 /// The values of days, nights and events among the entries from one number to another.
-static READINGS: LazyLock<String> = LazyLock::new(|| {
-    let columns: Vec<_> = readings::COLUMNS.split(", ").map(|column| format!("reading.{column}")).collect();
-    // A cross join is one that SQLite makes in the order in which it is written: a few entries, then theirs.
-    format!(
-        "SELECT changed.number AS entry, {} FROM changed CROSS JOIN reading
-         WHERE changed.number > $1 AND changed.number <= $2 AND changed.resolution = 0
-           AND reading.person = changed.person AND reading.metric = changed.metric AND reading.day = changed.day
-           AND reading.instant >= changed.since
-         ORDER BY changed.number, reading.instant, reading.place",
-        columns.join(", ")
-    )
-});
+// A cross join is one that SQLite makes in the order in which it is written: a few entries, then theirs.
+const READINGS: &str = "SELECT changed.number AS entry, reading.* FROM changed CROSS JOIN reading
+     WHERE changed.number > $1 AND changed.number <= $2 AND changed.resolution = 0
+       AND reading.person = changed.person AND reading.metric = changed.metric AND reading.day = changed.day
+       AND reading.instant >= changed.since";
 
 /// New numbers for entries; what not every destination has yet stays to be taken.
 static NOTE: LazyLock<Insert> = LazyLock::new(|| {
@@ -140,17 +133,15 @@ impl Store {
             .context("reading from the store what changed")?;
         let mut entries: Vec<_> = rows.iter().filter_map(entry).collect();
         let Some(last) = entries.last().map(|entry| entry.number) else { return Ok(entries) };
-        let rows = sqlx::query(READINGS.as_str())
+        let lines = sqlx::query_scalar(sqlx::AssertSqlSafe(readings::text(self.engine, "entry", READINGS)))
             .bind(after)
             .bind(last)
-            .fetch_all(&mut *transaction)
+            .fetch_one(&mut *transaction)
             .await
             .context("reading from the store what changed")?;
         let mut found: HashMap<i64, Vec<Stored>> = HashMap::new();
-        for row in &rows {
-            if let (Ok(number), Some(stored)) = (row.try_get("entry"), readings::stored(row)) {
-                found.entry(number).or_default().push(stored);
-            }
+        for kept in readings::kept(lines) {
+            found.entry(kept.entry).or_default().extend(kept.stored);
         }
         for entry in &mut entries {
             entry.readings = found.remove(&entry.number).unwrap_or_default();
@@ -162,11 +153,11 @@ impl Store {
     pub async fn changed_samples(&self, samples: &Samples, limit: usize) -> Result<(Vec<Stored>, Option<Samples>)> {
         let mut transaction = self.pool.begin().await.context("reading the store")?;
         let mut series = samples::series_of(&mut transaction, &samples.person, &[samples.metric]).await?;
-        series.retain(|(.., resolution)| *resolution == i64::from(samples.resolution.seconds()));
+        series.retain(|series| series.resolution == samples.resolution);
         let found = samples::after(&mut transaction, &series, &samples.after, limit).await?;
         let rest = (found.len() >= limit).then(|| found.last().map(|(cursor, _)| cursor.clone())).flatten();
         let rest = rest.map(|after| Samples { after, ..samples.clone() });
-        Ok((found.into_iter().filter_map(|(_, stored)| stored).collect(), rest))
+        Ok((found.into_iter().map(|(_, stored)| stored).collect(), rest))
     }
 }
 

@@ -60,10 +60,10 @@ impl Store {
         let mut connection = self.pool.acquire().await.context("reading the store")?;
         let mut last: Option<i64> = None;
         // For each series this is one look at the primary key.
-        for (series, ..) in samples::series_of(&mut connection, person, &[metric]).await? {
+        for series in samples::series_of(&mut connection, person, &[metric]).await? {
             let newest: Option<i64> =
                 sqlx::query_scalar("SELECT MAX(instant) FROM sample WHERE series = $1 AND instant < $2")
-                    .bind(series)
+                    .bind(series.id)
                     .bind(before.timestamp())
                     .fetch_one(&mut *connection)
                     .await

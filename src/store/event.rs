@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::readings::{COLUMNS, stored};
+use super::readings::{kept, text};
 use super::trouble::Doing;
 use super::{Store, Stored};
 use crate::reading::Person;
@@ -26,20 +26,19 @@ impl Store {
         metrics: impl Iterator<Item = &'static str>,
         day: chrono::NaiveDate,
     ) -> Result<Vec<Stored>> {
-        let newer = format!(
-            "SELECT {COLUMNS} FROM reading WHERE person = $1 AND metric = $2 AND day >= $3 ORDER BY day, instant, place"
-        );
+        let newer = "SELECT * FROM reading WHERE person = $1 AND metric = $2 AND day >= $3";
+        let newer = text(self.engine, "0", newer);
         let mut transaction = self.pool.begin().await.context("reading the store")?;
         let mut since = Vec::new();
         for metric in metrics {
-            let rows = sqlx::query(sqlx::AssertSqlSafe(newer.as_str()))
+            let lines = sqlx::query_scalar(sqlx::AssertSqlSafe(newer.as_str()))
                 .bind(person.as_str())
                 .bind(metric)
                 .bind(day.to_string())
-                .fetch_all(&mut *transaction)
+                .fetch_one(&mut *transaction)
                 .await
                 .context("reading the latest readings from the store")?;
-            since.extend(rows.iter().filter_map(stored));
+            since.extend(kept(lines).into_iter().filter_map(|kept| kept.stored));
         }
         Ok(since)
     }

@@ -1,8 +1,6 @@
 //! Reading back: what is kept of a stretch of days, in order of time and page by page, so that a long history needs no
 //! more memory than a short one.
 
-use std::sync::LazyLock;
-
 use anyhow::Result;
 use chrono::{Days, NaiveDate};
 
@@ -12,13 +10,8 @@ use crate::metric::Metric;
 use crate::reading::Person;
 
 /// The newest readings of one metric within some days.
-static NEWEST_WITHIN: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT {} FROM reading WHERE person = $1 AND metric = $2 AND day >= $3 AND day <= $4
-         ORDER BY day DESC, instant DESC, place DESC LIMIT $5",
-        readings::COLUMNS
-    )
-});
+const NEWEST_WITHIN: &str = "SELECT * FROM reading WHERE person = $1 AND metric = $2 AND day >= $3 AND day <= $4
+     ORDER BY day DESC, instant DESC, place DESC LIMIT $5";
 
 /// What is to be read back of a person.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +67,8 @@ impl Store {
             while found.len() < limit && day <= selection.to {
                 let left = limit - found.len();
                 let mut of_day = readings::after(&mut transaction, person, selection, &after, day, left).await?;
-                of_day.extend(samples::after(&mut transaction, &series, &after, left).await?);
+                let sampled = samples::after(&mut transaction, &series, &after, left).await?;
+                of_day.extend(sampled.into_iter().map(|(cursor, stored)| (cursor, Some(stored))));
                 of_day.sort_by(|(one, _), (other, _)| one.cmp(other));
                 of_day.truncate(left);
                 if of_day.is_empty() {
@@ -128,16 +122,16 @@ impl Store {
         to: NaiveDate,
         limit: u16,
     ) -> Result<Vec<Stored>> {
-        let rows = sqlx::query(NEWEST_WITHIN.as_str())
+        let lines = sqlx::query_scalar(sqlx::AssertSqlSafe(readings::text(self.engine, "0", NEWEST_WITHIN)))
             .bind(person.as_str())
             .bind(metric.key)
             .bind(from.to_string())
             .bind(to.to_string())
             .bind(i64::from(limit))
-            .fetch_all(&self.pool)
+            .fetch_one(&self.pool)
             .await
             .context("reading the history from the store")?;
-        Ok(rows.iter().filter_map(readings::stored).collect())
+        Ok(readings::kept(lines).into_iter().rev().filter_map(|kept| kept.stored).collect())
     }
 }
 

@@ -1,49 +1,22 @@
 //! The values of days, nights and events: written where they differ from what is known, and read back, newest first.
 
+mod read; // read back, many as one text
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write;
 use std::sync::LazyLock;
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::Row as _;
 
+pub(super) use self::read::{Kept, after, kept, next_day, one_of, text};
 use super::changed::Changes;
+use super::engine::Engine;
 use super::record::Answered;
 use super::rows::{Insert, portions};
 use super::trouble::Doing;
-use super::{Connection, Cursor, Recorded, Row, Selection, Store, instant, moment, samples};
-use crate::metric::{self, Metric};
+use super::{Connection, Recorded, instant};
 use crate::reading::{Moment, Person, Reading, Value};
-
-/// The columns a reading is read from.
-pub(super) const COLUMNS: &str =
-    "metric, day, instant, place, measured, number, text, source, beside, fetched, revision";
-
-/// The newest reading of one metric (`$2`) of a person by measuring time.
-static NEWEST_OF: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT {COLUMNS} FROM reading WHERE person = $1 AND metric = $2
-         ORDER BY day DESC, instant DESC, place DESC LIMIT 1"
-    )
-});
-
-/// The newest reading of each metric: one look at the primary key for each, in one statement.
-static NEWEST: LazyLock<String> = LazyLock::new(|| {
-    let mut sql = String::new();
-    for metric in metric::METRICS {
-        let between = if sql.is_empty() { "" } else { " UNION ALL " };
-        // A metric's key is a word of the catalogue. Writing into a string never fails.
-        let _ = write!(
-            sql,
-            "{between}SELECT * FROM (SELECT {COLUMNS} FROM reading WHERE person = $1 AND metric = '{}'
-             ORDER BY day DESC, instant DESC, place DESC LIMIT 1) AS newest",
-            metric.key
-        );
-    }
-    sql
-});
 
 /// Readings that are numbers.
 static NUMBERS: LazyLock<Insert> = LazyLock::new(|| insert("number", "text"));
@@ -74,116 +47,6 @@ pub struct Stored {
     pub fetched: DateTime<Utc>,
     /// 1 for the first value known of this moment, one more with each change.
     pub revision: i64,
-}
-
-impl Store {
-    /// The newest value of each metric by measuring time, in the catalogue's order. Samples are no values of a metric,
-    /// but where the newest one is what the metric is, unless a value by itself is newer. Costs the same however long the history is.
-    pub async fn newest(&self, person: &Person) -> Result<Vec<Stored>> {
-        let rows = sqlx::query(NEWEST.as_str())
-            .bind(person.as_str())
-            .fetch_all(&self.pool)
-            .await
-            .context("reading the newest values from the store")?;
-        let mut newest: Vec<_> = rows.iter().filter_map(stored).collect();
-        for metric in samples::NEWEST_SAMPLE.iter().filter_map(|key| metric::find(key)) {
-            let Some(sample) = self.newest_sample(person, metric).await? else { continue };
-            let place = newest.iter().position(|stored| stored.reading.metric == metric);
-            match place.map(|place| &mut newest[place]) {
-                Some(value) if value.reading.at >= sample.reading.at => {}
-                Some(value) => *value = sample,
-                None => newest.push(sample),
-            }
-        }
-        let place = |stored: &Stored| metric::METRICS.iter().position(|metric| metric.key == stored.reading.metric.key);
-        newest.sort_by_cached_key(place);
-        Ok(newest)
-    }
-
-    /// The newest value of one metric by measuring time; no sample.
-    pub async fn newest_of(&self, person: &Person, metric: &str) -> Result<Option<Stored>> {
-        let row = sqlx::query(NEWEST_OF.as_str())
-            .bind(person.as_str())
-            .bind(metric)
-            .fetch_optional(&self.pool)
-            .await
-            .context("reading the newest value from the store")?;
-        Ok(row.as_ref().and_then(stored))
-    }
-
-    /// The days from `from` on which something was worn: a total above zero that only a worn device gives.
-    pub async fn days_worn(&self, person: &Person, from: NaiveDate) -> Result<Vec<NaiveDate>> {
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT day, metric FROM reading WHERE person = $1 AND day >= $2 AND number > 0 ORDER BY day",
-        )
-        .bind(person.as_str())
-        .bind(from.to_string())
-        .fetch_all(&self.pool)
-        .await
-        .context("reading the days worn from the store")?;
-        let worn = |key: &str| metric::find(key).is_some_and(|metric| metric.proves_wear());
-        let mut days: Vec<_> =
-            rows.iter().filter(|(_, key)| worn(key)).filter_map(|(day, _)| day.parse().ok()).collect();
-        days.dedup();
-        Ok(days)
-    }
-}
-
-/// At most `limit` readings that stand after the cursor, up to and with the day `to`, in order; `None` for a row that is
-/// none.
-pub(super) async fn after(
-    connection: &mut Connection,
-    person: &Person,
-    selection: &Selection<'_>,
-    after: &Cursor,
-    to: NaiveDate,
-    limit: usize,
-) -> Result<Vec<(Cursor, Option<Stored>)>> {
-    // Of one metric and instant, samples stand after what is none.
-    let place = if after.resolution > 0 { i64::MAX } else { after.place };
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM reading
-         WHERE person = $1 AND (day, instant, metric, place) > ($2, $3, $4, $5) AND day <= $6 {}
-         ORDER BY day, instant, metric, place LIMIT $7",
-        one_of("metric", selection.metrics)
-    )))
-    .bind(person.as_str())
-    .bind(after.day.to_string())
-    .bind(after.instant)
-    .bind(&after.metric)
-    .bind(place)
-    .bind(to.to_string())
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .fetch_all(connection)
-    .await
-    .context("reading the history from the store")?;
-    let read = |row: &Row| {
-        let (instant, place) = (row.try_get("instant").ok()?, row.try_get("place").ok()?);
-        let (day, metric) = (row.try_get::<String, _>("day").ok()?.parse().ok()?, row.try_get("metric").ok()?);
-        Some((Cursor { day, instant, metric, resolution: 0, place }, stored(row)))
-    };
-    Ok(rows.iter().filter_map(read).collect())
-}
-
-/// The first day after `day` of which there is any reading.
-pub(super) async fn next_day(
-    connection: &mut Connection,
-    person: &Person,
-    day: NaiveDate,
-) -> Result<Option<NaiveDate>> {
-    let next: Option<String> = sqlx::query_scalar("SELECT MIN(day) FROM reading WHERE person = $1 AND day > $2")
-        .bind(person.as_str())
-        .bind(day.to_string())
-        .fetch_one(connection)
-        .await
-        .context("reading the history from the store")?;
-    Ok(next.and_then(|day| day.parse().ok()))
-}
-
-/// A condition that holds for these metrics; for all, where none is named. Keys are words of the catalogue.
-pub(super) fn one_of(column: &str, metrics: &[&'static Metric]) -> String {
-    let keys: Vec<_> = metrics.iter().map(|metric| format!("'{}'", metric.key)).collect();
-    if keys.is_empty() { String::new() } else { format!("AND {column} IN ({})", keys.join(", ")) }
 }
 
 /// Where a reading stands among those of its metric: day, instant, place.
@@ -304,23 +167,20 @@ async fn known(
     first: NaiveDate,
     last: NaiveDate,
 ) -> Result<HashMap<Key, Known>> {
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS}, asked FROM reading WHERE person = $1 AND metric = $2 AND day BETWEEN $3 AND $4"
-    )))
-    .bind(person.as_str())
-    .bind(metric)
-    .bind(first.to_string())
-    .bind(last.to_string())
-    .fetch_all(connection)
-    .await
-    .context("reading the store")?;
-    let read = |row: &Row| {
-        let day = row.try_get::<String, _>("day").ok()?.parse().ok()?;
-        let key = (day, row.try_get("instant").ok()?, row.try_get("place").ok()?);
-        let Stored { reading, revision, .. } = stored(row)?;
-        Some((key, (reading, instant(row.try_get("asked").ok()?), revision)))
+    let rows = "SELECT * FROM reading WHERE person = $1 AND metric = $2 AND day BETWEEN $3 AND $4";
+    let lines = sqlx::query_scalar(sqlx::AssertSqlSafe(text(Engine::of(connection), "0", rows)))
+        .bind(person.as_str())
+        .bind(metric)
+        .bind(first.to_string())
+        .bind(last.to_string())
+        .fetch_one(connection)
+        .await
+        .context("reading the store")?;
+    let read = |Kept { key, asked, stored, .. }: Kept| {
+        let Stored { reading, revision, .. } = stored?;
+        Some((key, (reading, instant(asked), revision)))
     };
-    Ok(rows.iter().filter_map(read).collect())
+    Ok(kept(lines).into_iter().filter_map(read).collect())
 }
 
 /// Writes readings that are either all numbers or all texts.
@@ -372,22 +232,4 @@ fn same(known: &Reading, reading: &Reading) -> bool {
         ..reading.clone()
     };
     *known == clean
-}
-
-/// A row as a reading; a row of a metric that the catalogue no longer has is nothing.
-pub(super) fn stored(row: &Row) -> Option<Stored> {
-    let metric = metric::find(row.try_get("metric").ok()?)?;
-    let value = match (row.try_get::<Option<f64>, _>("number").ok()?, row.try_get::<Option<String>, _>("text").ok()?) {
-        (Some(number), _) => Value::Number(number),
-        (None, Some(text)) => Value::Text(text),
-        (None, None) => return None,
-    };
-    let at = row.try_get::<String, _>("measured").ok()?.parse().ok()?;
-    let beside = serde_json::from_str(row.try_get("beside").ok()?).ok()?;
-    let source = row.try_get("source").ok()?;
-    Some(Stored {
-        reading: Reading { metric, value, at, source, beside, resolution: None },
-        fetched: moment(row.try_get("fetched").ok()?),
-        revision: row.try_get("revision").ok()?,
-    })
 }

@@ -1,29 +1,21 @@
-//! Samples: numbers at instants, by the million, in as few bytes as the database allows. Only this file knows how they
-//! are laid out.
+//! Samples: numbers at instants, by the million, in as few bytes as the database allows. Written where they differ from
+//! what is known.
+
+mod read; // samples read back, thousands as one text
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use anyhow::{Result, bail};
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime};
-use sqlx::Row as _;
 
+pub(super) use self::read::{NEWEST_SAMPLE, after, next_day, series_of};
 use super::changed::Changes;
-use super::readings::{one_of, storable};
+use super::readings::storable;
 use super::record::Answered;
 use super::rows::{Insert, portions};
 use super::trouble::Doing;
-use super::{Connection, Cursor, Recorded, Row, Store, Stored, moment};
-use crate::metric::{self, Metric};
+use super::{Connection, Recorded, moment};
 use crate::reading::{Moment, Person, Reading, Resolution, Value};
-
-/// The metrics whose value is their newest sample.
-pub(super) const NEWEST_SAMPLE: [&str; 1] = ["heart-rate"];
-
-/// A sample's row with what it has in common with others.
-pub(super) const SELECT: &str = "SELECT series.metric, series.resolution, sample.instant, sample.number, sample.asked,
-         sample.revision, sample.beside, origin.east, origin.source
-     FROM sample JOIN series ON series.id = sample.series JOIN origin ON origin.id = sample.origin";
 
 /// New samples of one series and origin.
 static INSERT: LazyLock<Insert> = LazyLock::new(|| {
@@ -33,105 +25,9 @@ static INSERT: LazyLock<Insert> = LazyLock::new(|| {
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
-/// The farthest offsets from UTC that people live at, in seconds.
-const EASTERNMOST: i64 = 14 * 3600;
-const WESTERNMOST: i64 = 12 * 3600;
 
 /// How many samples are compared with what is known at a time.
 const AT_ONCE: usize = 16_384;
-
-impl Store {
-    /// The newest sample of a metric, of whatever resolution.
-    pub(super) async fn newest_sample(&self, person: &Person, metric: &Metric) -> Result<Option<Stored>> {
-        // The innermost query is one look at the primary key for each resolution.
-        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "{SELECT} WHERE series.person = $1 AND series.metric = $2
-               AND sample.instant = (SELECT MAX(instant) FROM sample WHERE series = series.id)
-             ORDER BY sample.instant DESC, series.resolution LIMIT 1"
-        )))
-        .bind(person.as_str())
-        .bind(metric.key)
-        .fetch_optional(&self.pool)
-        .await
-        .context("reading the newest sample from the store")?;
-        Ok(row.as_ref().and_then(stored))
-    }
-}
-
-/// A series to be read: its number, metric and resolution in seconds.
-type Series = (i64, String, i64);
-
-/// The series of these metrics of a person; of all, where none is named.
-pub(super) async fn series_of(
-    connection: &mut Connection,
-    person: &Person,
-    metrics: &[&'static Metric],
-) -> Result<Vec<Series>> {
-    let condition = one_of("metric", metrics);
-    sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT id, metric, resolution FROM series WHERE person = $1 {condition} ORDER BY id"
-    )))
-    .bind(person.as_str())
-    .fetch_all(connection)
-    .await
-    .context("reading the history from the store")
-}
-
-/// Of each series, at most `limit` samples of the cursor's day that stand after it; `None` for a row that is none.
-pub(super) async fn after(
-    connection: &mut Connection,
-    series: &[Series],
-    after: &Cursor,
-    limit: usize,
-) -> Result<Vec<(Cursor, Option<Stored>)>> {
-    let mut found = Vec::new();
-    let midnight = after.day.and_time(NaiveTime::MIN).and_utc().timestamp();
-    for (id, metric, resolution) in series {
-        let begins_after = (metric.as_str(), *resolution) > (after.metric.as_str(), after.resolution);
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "{SELECT} WHERE sample.series = $1 AND sample.instant >= $2 AND sample.instant < $3
-               AND sample.instant + origin.east >= $4 AND sample.instant + origin.east < $5
-             ORDER BY sample.instant LIMIT $6"
-        )))
-        .bind(id)
-        .bind((midnight - EASTERNMOST).max(after.instant.saturating_add(i64::from(!begins_after))))
-        .bind(midnight + DAY + WESTERNMOST)
-        .bind(midnight)
-        .bind(midnight + DAY)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&mut *connection)
-        .await
-        .context("reading the history from the store")?;
-        found.extend(rows.iter().filter_map(|row| {
-            let (day, instant) = (after.day, row.try_get("instant").ok()?);
-            let cursor = Cursor { day, instant, metric: metric.clone(), resolution: *resolution, place: 0 };
-            Some((cursor, stored(row)))
-        }));
-    }
-    Ok(found)
-}
-
-/// A day after `day`, and not after the next of which there are samples.
-pub(super) async fn next_day(
-    connection: &mut Connection,
-    series: &[Series],
-    day: NaiveDate,
-) -> Result<Option<NaiveDate>> {
-    let Some(tomorrow) = day.succ_opt() else { return Ok(None) };
-    let midnight = tomorrow.and_time(NaiveTime::MIN).and_utc().timestamp();
-    let mut first: Option<i64> = None;
-    for (id, ..) in series {
-        let next: Option<i64> =
-            sqlx::query_scalar("SELECT MIN(instant) FROM sample WHERE series = $1 AND instant >= $2")
-                .bind(id)
-                .bind(midnight - EASTERNMOST)
-                .fetch_one(&mut *connection)
-                .await
-                .context("reading the history from the store")?;
-        first = first.into_iter().chain(next).min();
-    }
-    Ok(first.map(|first| moment(first - WESTERNMOST).date_naive().max(tomorrow)))
-}
 
 /// What is known at an instant.
 struct Known {
@@ -368,22 +264,4 @@ async fn replace(connection: &mut Connection, series: i64, change: &Change<'_>, 
     .await
     .context("recording a sample in the store")?;
     Ok(())
-}
-
-/// A row of [`SELECT`] as a reading; one of a metric that the catalogue no longer has is nothing.
-pub(super) fn stored(row: &Row) -> Option<Stored> {
-    let asked = moment(row.try_get("asked").ok()?);
-    let east = FixedOffset::east_opt(row.try_get::<i64, _>("east").ok()?.try_into().ok()?)?;
-    let beside = row.try_get::<Option<String>, _>("beside").ok()?;
-    let seconds: i64 = row.try_get("resolution").ok()?;
-    let instant: DateTime<_> = moment(row.try_get("instant").ok()?);
-    let reading = Reading {
-        metric: metric::find(row.try_get("metric").ok()?)?,
-        value: Value::Number(row.try_get("number").ok()?),
-        at: Moment::Time(instant.with_timezone(&east)),
-        source: row.try_get("source").ok()?,
-        beside: beside.map_or_else(Default::default, |text| serde_json::from_str(&text).unwrap_or_default()),
-        resolution: Some(Resolution::of_seconds(seconds.try_into().ok()?)?),
-    };
-    Some(Stored { reading, fetched: asked, revision: row.try_get("revision").ok()? })
 }
