@@ -32,7 +32,8 @@ async fn main() {
     for readings in readings.chunks(50_000) {
         store.record(&person, &Batch { readings, covered: &[], asked }, asked).await.unwrap();
     }
-    let lines: Vec<_> = readings.iter().map(|reading| line(&person, reading, &chrono_tz::UTC.into()).unwrap()).collect();
+    let lines: Vec<_> =
+        readings.iter().map(|reading| line(&person, reading, &chrono_tz::UTC.into()).unwrap()).collect();
     let bodies: Vec<_> = lines.chunks(LINES).map(|lines| lines.join("\n")).collect();
 
     let (mut ours, mut floor) = (Duration::MAX, Duration::MAX);

@@ -1,7 +1,7 @@
 //! What InfluxDB does not have yet, read from the store batch by batch in the order in which it changed. Sends nothing.
 
-use std::collections::btree_map::{BTreeMap, Entry};
 use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 use anyhow::Result;
 use chrono::{DateTime, Days, TimeDelta, Utc};
