@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta};
+use chrono_tz::Tz;
+use fitbit2mqtt::reading::Reading;
 use fitbit2mqtt::simulator::Change;
 use fitbit2mqtt::store::StoredProfile;
 use fitbit2mqtt::upstream::fitbit::FITBIT;
 
 use super::server::{Server, Value};
-use super::{agree, store};
+use super::{agree, household, reading, record, store};
 use crate::world::{PEOPLE, World, person};
 
 /// A person's steps of days, by when they stand there.
@@ -67,6 +69,38 @@ async fn who_moves_has_each_day_once_where_it_was() {
         assert_eq!(after.get("2026-11-21T05:00:00+00:00"), Some(&777.0), "{name}: {after:?}");
         let days: Vec<_> = after.keys().filter(|at| **at != "2026-11-21T05:00:00+00:00").collect();
         assert_eq!(days, before.keys().collect::<Vec<_>>(), "{name}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_otherwise_of_the_days_beside_a_move_is_there_once() {
+    let server = Server::influxdb().await;
+    let mut world = household(&server).await;
+    let day =
+        |date: &str, source: &str, steps: f64| Reading { source: Some(source.into()), ..reading("steps", steps, date) };
+    // One goes west and one goes east, to where tomorrow begins when today does at home.
+    let moves =
+        [("anna", Tz::Europe__Amsterdam, Tz::America__New_York), ("ben", Tz::Pacific__Niue, Tz::Pacific__Auckland)];
+    for (name, home, _) in moves {
+        store(&world).await.note_zone(&person(name), home).await.unwrap();
+        record(&world, name, &[day("2026-11-18", "Charge", 18.0), day("2026-11-19", "Charge", 19.0)]).await;
+    }
+    world.start().await;
+    agree(&world, &server).await;
+    for (name, _, away) in moves {
+        store(&world).await.note_zone(&person(name), away).await.unwrap();
+        record(&world, name, &[day("2026-11-20", "Charge", 20.0), day("2026-11-21", "Charge", 21.0)]).await;
+    }
+    for name in PEOPLE {
+        record(&world, name, &[day("2026-11-19", "Watch", 190.0), day("2026-11-20", "Watch", 200.0)]).await;
+    }
+    // Whoever publishes nudges.
+    world.post("/plugin/fitbit/userSettings", &[("user", "anna"), ("system", "en_US")]).await;
+    agree(&world, &server).await;
+    for name in PEOPLE {
+        let there: Vec<_> = steps(&server, name).await.into_values().collect();
+        assert_eq!(there, [18.0, 190.0, 200.0, 21.0], "{name}");
     }
     world.stop().await;
 }
