@@ -32,7 +32,8 @@ async fn main() {
     for readings in readings.chunks(50_000) {
         store.record(&person, &Batch { readings, covered: &[], asked }, asked).await.unwrap();
     }
-    let lines: Vec<_> = readings.iter().map(|reading| line(&person, reading, chrono_tz::Tz::UTC).unwrap()).collect();
+    let lines: Vec<_> =
+        readings.iter().map(|reading| line(&person, reading, &chrono_tz::UTC.into()).unwrap()).collect();
     let bodies: Vec<_> = lines.chunks(LINES).map(|lines| lines.join("\n")).collect();
 
     let (mut ours, mut floor) = (Duration::MAX, Duration::MAX);
@@ -71,7 +72,7 @@ async fn write(server: &Server, store: &Store, database: &str) -> Duration {
     let settings = Settings { url: server.url("").parse().unwrap(), place };
     let http = fitbit2mqtt::upstream::client::http().unwrap();
     let began = Instant::now();
-    let influxdb = InfluxDb::new(settings, http, store.clone(), chrono_tz::Tz::UTC);
+    let influxdb = InfluxDb::new(settings, http, store.clone());
     influxdb.written(Duration::from_secs(300)).await.unwrap();
     began.elapsed()
 }

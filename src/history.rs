@@ -91,6 +91,7 @@ pub async fn write(
             write_json(store, member, wanted, out).await?;
             continue;
         }
+        let zones = store.zones(&member.person).await?;
         let mut pages = Pages::new(store, member, wanted, &wanted.metrics);
         while let Some(page) = pages.next().await? {
             let mut text = String::new();
@@ -98,7 +99,7 @@ pub async fn write(
                 match form {
                     Form::Csv => text.push_str(&form::row(member, stored)),
                     Form::Ndjson | Form::Json => text.push_str(&form::object(member, stored, true)),
-                    Form::Influx => match line(&member.person, &stored.reading, member.zone) {
+                    Form::Influx => match line(&member.person, &stored.reading, &zones) {
                         Some(line) => text.push_str(&line),
                         None => continue,
                     },

@@ -313,6 +313,6 @@ fn chosen_upstream(name: Option<&str>) -> Result<&'static Upstream> {
 }
 
 /// This machine's time zone, or UTC where it has none that the tz database knows.
-pub fn zone_here() -> Tz {
+fn zone_here() -> Tz {
     iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC)
 }

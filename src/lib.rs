@@ -31,6 +31,7 @@ pub mod snapshot; // what is known of a person, ready to go out; `trait Sink`
 pub mod trend; // where a value is going
 pub mod event; // what happened of late
 pub mod clock; // the one clock
+pub mod zone; // where in time a person's days stand
 pub mod telemetry; // what the bridge counts of itself
 pub mod config; // the TOML file and the environment as checked values
 pub mod manifest; // the plugin as a host sees it: entry points, action template

@@ -8,7 +8,6 @@ use anyhow::{Context, Result, anyhow};
 use prometheus::core::Collector;
 
 use crate::config::{Config, InfluxDbPlace};
-use crate::household::zone_here;
 use crate::reading::Person;
 use crate::sink::igor::{self, Igor};
 use crate::sink::influxdb::{self, InfluxDb};
@@ -32,7 +31,7 @@ impl Destinations {
     pub(super) fn new(mqtt: Arc<Mqtt>, config: &Config, store: &Store) -> Result<Destinations> {
         let told = Destinations::told_at_once(mqtt, config, store)?;
         let Some(settings) = influxdb_settings(config) else { return Ok(told) };
-        let influxdb = InfluxDb::new(settings, client::http()?, store.clone(), zone_here());
+        let influxdb = InfluxDb::new(settings, client::http()?, store.clone());
         Ok(Destinations { influxdb: Some(Arc::new(influxdb)), ..told })
     }
 

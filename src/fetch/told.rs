@@ -87,10 +87,11 @@ impl Fetcher {
             store.set_devices(&member.person, devices).await?;
         }
         self.keep_what_was_measured(member, &mut told.said).await?;
-        if let Some(patient) = member.user_id().filter(|_| member.upstream.is_organizations())
-            && told.said.iter().any(|said| !said.readings.is_empty())
-        {
-            store.set_patient(&member.person, patient).await?;
+        if told.said.iter().any(|said| !said.readings.is_empty()) {
+            store.note_zone(&member.person, member.zone).await?;
+            if let Some(patient) = member.user_id().filter(|_| member.upstream.is_organizations()) {
+                store.set_patient(&member.person, patient).await?;
+            }
         }
         let now = self.household.clock.now();
         let mut recorded = Vec::new();

@@ -24,6 +24,7 @@ mod setting;
 mod trouble;
 mod window;
 mod wish;
+mod zone;
 
 use std::path::Path;
 

@@ -9,9 +9,9 @@ use crate::reading::Person;
 use crate::snapshot::{AuthState, Device};
 
 /// The tables of what is kept of a person, each with a column `person`.
-const OF_A_PERSON: [&str; 16] = [
-    "reading", "series", "changed", "coverage", "auth", "profile", "patient", "status", "device", "quota", "call",
-    "action", "consent", "wish", "backfill", "event",
+const OF_A_PERSON: [&str; 17] = [
+    "reading", "series", "changed", "coverage", "auth", "profile", "zone", "patient", "status", "device", "quota",
+    "call", "action", "consent", "wish", "backfill", "event",
 ];
 
 /// The state of a person's consent as it is kept.

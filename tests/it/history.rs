@@ -50,7 +50,9 @@ async fn written() -> World {
         world.plugindata().create(&person(name)).unwrap();
         let (fetched, zone) = (world.clock.now(), Some("Europe/Amsterdam".to_owned()));
         let profile = StoredProfile { fetched, zone, name: None, since: None };
-        store(&world).await.set_profile(&person(name), &profile).await.unwrap();
+        let store = store(&world).await;
+        store.set_profile(&person(name), &profile).await.unwrap();
+        store.note_zone(&person(name), chrono_tz::Europe::Amsterdam).await.unwrap();
     }
     let mut nights = of_day("deep-sleep-minutes", 95.0, "2026-11-18");
     nights.beside = json!({"count": 4}).as_object().unwrap().clone();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod grafana; // the dashboard, asked of a real database
+mod moving; // people who move to another time zone
 pub mod server; // a real database, and points that can be compared
 
 use std::io::Write;
@@ -15,7 +16,7 @@ use fitbit2mqtt::config::Config;
 use fitbit2mqtt::metric::{METRICS, find};
 use fitbit2mqtt::reading::{Moment, Reading, Resolution, Value};
 use fitbit2mqtt::simulator::Change;
-use fitbit2mqtt::store::{Batch, Store, StoredProfile};
+use fitbit2mqtt::store::{Batch, Store};
 use serde_json::{Map, json};
 
 use self::server::{Points, Server, as_victoriametrics, difference, points_of};
@@ -85,16 +86,14 @@ async fn household(server: &Server) -> World {
     world.more = server.configuration();
     for name in PEOPLE {
         world.plugindata().create(&person(name)).unwrap();
-        let (fetched, zone) = (world.clock.now(), Some("Europe/Amsterdam".to_owned()));
-        let profile = StoredProfile { fetched, zone, name: None, since: None };
-        store(&world).await.set_profile(&person(name), &profile).await.unwrap();
+        store(&world).await.note_zone(&person(name), chrono_tz::Europe::Amsterdam).await.unwrap();
     }
     world
 }
 
 /// What the store has, by the words of `export`.
 async fn kept(world: &World) -> Points {
-    let arguments = ["export", "--from", "2020-01-01", "--intraday", "--format", "influx"];
+    let arguments = ["export", "--from", "2020-01-01", "--to", "2026-12-31", "--intraday", "--format", "influx"];
     let mut program = world.program("127.0.0.1:0", &arguments);
     let output = tokio::task::spawn_blocking(move || program.output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

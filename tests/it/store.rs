@@ -10,3 +10,4 @@ mod kept;
 mod recording;
 mod sharing;
 mod told;
+mod zone;

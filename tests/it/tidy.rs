@@ -32,13 +32,13 @@ const ROOMS: &[&[&str]] = &[
     &["event"],
     &["snapshot"],
     &["reading", "trend"],
-    &["metric", "manifest", "clock", "telemetry"],
+    &["metric", "manifest", "clock", "telemetry", "zone"],
 ];
 
 /// Rooms that may use less than everything below them.
 const NARROW: &[(&str, &[&str])] = &[
-    ("sink", &["store", "snapshot", "reading", "metric", "telemetry"]),
-    ("store", &["snapshot", "reading", "metric"]),
+    ("sink", &["store", "snapshot", "reading", "metric", "telemetry", "zone"]),
+    ("store", &["snapshot", "reading", "metric", "zone"]),
     ("upstream", &["snapshot", "reading", "metric"]),
     ("simulator", &["web", "clock"]),
     ("trend", &["metric"]),
@@ -71,6 +71,7 @@ const PURE: &[&str] = &[
     "src/upstream/decode.rs",
     "src/upstream/fitbit/",
     "src/trend.rs",
+    "src/zone.rs",
     "src/import/igor.rs",
     "src/import/home_assistant.rs",
     "src/import/token_file.rs",

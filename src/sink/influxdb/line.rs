@@ -3,13 +3,13 @@
 
 use std::fmt::Write;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
 use crate::metric::{Group, KEPT, METRICS, Metric};
 use crate::reading::{Moment, Person, Reading, Value};
 use crate::snapshot::Quota;
+use crate::zone::Zones;
 
 /// Samples within a day, by metric.
 #[rustfmt::skip]
@@ -96,8 +96,8 @@ pub fn named(line: &str) -> String {
 
 /// One line, without the line feed; `None` for a text that is empty. The value is the field named as the metric, what
 /// stands beside it `<metric>-<name>`; a number is always a float, so that a field never changes its type. A day stands
-/// at its first instant in `zone`, the person's own.
-pub fn line(person: &Person, reading: &Reading, zone: Tz) -> Option<String> {
+/// where it begins in `zones`, the person's own.
+pub fn line(person: &Person, reading: &Reading, zones: &Zones) -> Option<String> {
     let key = reading.metric.key;
     let mut line = measurement(reading.metric, reading.resolution.is_some()).to_owned();
     let mut tag = |name: &str, value: &str| {
@@ -140,7 +140,7 @@ pub fn line(person: &Person, reading: &Reading, zone: Tz) -> Option<String> {
     }
     let instant = match reading.at {
         Moment::Time(time) => time.to_utc(),
-        Moment::Date(date) => first_instant(date, zone),
+        Moment::Date(date) => zones.begin(date),
     };
     // Writing to a String cannot fail. Nanoseconds, the protocol's own unit, last until the year 2262.
     let _ = write!(line, " {}", instant.timestamp_nanos_opt()?);
@@ -184,14 +184,6 @@ fn escape(line: &mut String, text: &str, special: &[char]) {
             letter => line.push(letter),
         }
     }
-}
-
-/// Midnight, or where the clocks jump over it, the first instant after.
-pub fn first_instant(date: NaiveDate, zone: Tz) -> DateTime<Utc> {
-    let midnight = date.and_time(NaiveTime::MIN);
-    let quarters = (0..16).map(|quarter| midnight + TimeDelta::minutes(15 * quarter));
-    let first = quarters.filter_map(|local| zone.from_local_datetime(&local).earliest()).next();
-    first.map_or_else(|| midnight.and_utc(), |first| first.to_utc())
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use chrono_tz::Tz;
 use prometheus::Histogram;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -50,7 +49,6 @@ struct Inner {
     /// Under which its position is kept.
     destination: String,
     store: Store,
-    here: Tz,
     /// The newest word on everybody's quota that was not written yet.
     quotas: Mutex<BTreeMap<Person, String>>,
     changed: Notify,
@@ -85,14 +83,13 @@ pub async fn examine(settings: Settings, http: reqwest::Client) -> std::result::
 }
 
 impl InfluxDb {
-    /// Writes to it from now on. `here` is the time zone of people whose own is not known.
-    pub fn new(settings: Settings, http: reqwest::Client, store: Store, here: Tz) -> InfluxDb {
+    /// Writes to it from now on.
+    pub fn new(settings: Settings, http: reqwest::Client, store: Store) -> InfluxDb {
         let server = Server { settings, http };
         let inner = Arc::new(Inner {
             destination: server.destination(),
             writer: Writer::new(server),
             store,
-            here,
             quotas: Mutex::default(),
             changed: Notify::new(),
             progress: watch::Sender::default(),
@@ -217,7 +214,7 @@ impl Inner {
         };
         self.progress.send_modify(|progress| progress.through = standing.through);
         self.settle(standing).await?;
-        let mut unwritten = Unwritten::new(&self.store, self.here, standing.through);
+        let mut unwritten = Unwritten::new(&self.store, standing.through);
         let mut next = unwritten.next(MOST_LINES).await.map_err(unreadable)?;
         let quotas = std::mem::take(&mut *self.quotas.lock().unwrap_or_else(PoisonError::into_inner));
         if !quotas.is_empty() {

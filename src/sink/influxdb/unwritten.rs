@@ -1,14 +1,15 @@
 //! What InfluxDB does not have yet, read from the store batch by batch in the order in which it changed. Sends nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 use anyhow::Result;
 use chrono::{DateTime, Days, TimeDelta, Utc};
-use chrono_tz::Tz;
 
-use super::line::{beside, first_instant, line, measurement};
+use super::line::{beside, line, measurement};
 use crate::reading::{Moment, Person, Reading};
 use crate::store::{Changed, Cursor, Samples, Selection, Store};
+use crate::zone::Zones;
 
 /// Days of metrics that are read from the store at once, and readings.
 const ENTRIES: usize = 500;
@@ -38,9 +39,8 @@ pub(super) struct Deletion {
 /// Everything that changed after some change.
 pub(super) struct Unwritten<'a> {
     store: &'a Store,
-    /// The time zone of people whose own is not known.
-    here: Tz,
-    zones: BTreeMap<Person, Tz>,
+    /// Those of the people among the entries.
+    zones: BTreeMap<Person, Zones>,
     after: i64,
     entries: VecDeque<Changed>,
     /// The samples of an entry that did not fit into the last batch.
@@ -48,8 +48,8 @@ pub(super) struct Unwritten<'a> {
 }
 
 impl<'a> Unwritten<'a> {
-    pub fn new(store: &'a Store, here: Tz, after: i64) -> Unwritten<'a> {
-        Unwritten { store, here, zones: BTreeMap::new(), after, entries: VecDeque::new(), rest: None }
+    pub fn new(store: &'a Store, after: i64) -> Unwritten<'a> {
+        Unwritten { store, zones: BTreeMap::new(), after, entries: VecDeque::new(), rest: None }
     }
 
     /// The next batch of some `most` lines; `None`: there is nothing more.
@@ -69,6 +69,8 @@ impl<'a> Unwritten<'a> {
                 self.entries = self.store.changed(self.after, ENTRIES).await?.into();
                 let Some(last) = self.entries.back() else { break };
                 self.after = last.number;
+                // They are read after what they are for: of a day that is recorded they say the same for ever.
+                self.zones.clear();
                 continue;
             };
             if entry.gone {
@@ -88,11 +90,11 @@ impl<'a> Unwritten<'a> {
     /// Lets go of what was written of an entry's day, and writes what there is now: of all metrics of that measurement,
     /// for a point can only go whole.
     async fn write_anew(&mut self, batch: &mut Batch, entry: &Changed) -> Result<()> {
-        let zone = self.zone(&entry.person).await?;
-        let begins = first_instant(entry.day, zone);
+        let zones = self.zones(&entry.person).await?.clone();
+        let begins = zones.begin(entry.day);
         let (yesterday, tomorrow) = (entry.day - Days::new(1), entry.day + Days::new(1));
         let from = DateTime::from_timestamp(entry.since, 0).filter(|_| entry.since != i64::MIN).unwrap_or(begins);
-        let to = first_instant(tomorrow, zone).max(from + TimeDelta::seconds(1));
+        let to = zones.begin(tomorrow).max(from + TimeDelta::seconds(1));
         let intraday = entry.resolution.is_some();
         let (measurement, person) = (measurement(entry.metric, intraday), entry.person.clone());
         batch.deletions.push(Deletion { measurement, person, from, to });
@@ -104,7 +106,7 @@ impl<'a> Unwritten<'a> {
             let readings = page.readings.into_iter().map(|stored| stored.reading).filter(|reading| {
                 let at = match reading.at {
                     Moment::Time(time) => time.to_utc(),
-                    Moment::Date(date) => first_instant(date, zone),
+                    Moment::Date(date) => zones.begin(date),
                 };
                 from <= at && at < to
             });
@@ -117,18 +119,15 @@ impl<'a> Unwritten<'a> {
     }
 
     async fn add(&mut self, batch: &mut Batch, person: &Person, readings: impl Iterator<Item = Reading>) -> Result<()> {
-        let zone = self.zone(person).await?;
-        batch.lines.extend(readings.filter_map(|reading| line(person, &reading, zone)));
+        let zones = self.zones(person).await?;
+        batch.lines.extend(readings.filter_map(|reading| line(person, &reading, zones)));
         Ok(())
     }
 
-    async fn zone(&mut self, person: &Person) -> Result<Tz> {
-        if let Some(zone) = self.zones.get(person) {
-            return Ok(*zone);
-        }
-        let profile = self.store.profile(person).await?;
-        let zone = profile.and_then(|profile| profile.zone).and_then(|zone| zone.parse().ok()).unwrap_or(self.here);
-        self.zones.insert(person.clone(), zone);
-        Ok(zone)
+    async fn zones(&mut self, person: &Person) -> Result<&Zones> {
+        Ok(match self.zones.entry(person.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(self.store.zones(person).await?),
+        })
     }
 }

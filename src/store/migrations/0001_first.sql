@@ -114,6 +114,14 @@ CREATE TABLE profile (
     since   TEXT
 );
 
+-- In which time zone a person's days are that come after a day; the first zone has none ('') and holds for all before, too.
+CREATE TABLE zone (
+    person TEXT NOT NULL,
+    after  TEXT NOT NULL,
+    name   TEXT NOT NULL,
+    PRIMARY KEY (person, after)
+);
+
 -- Of which of an organization's patients everything is that is kept of a person.
 CREATE TABLE patient (
     person TEXT PRIMARY KEY,
