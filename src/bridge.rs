@@ -333,6 +333,8 @@ impl Bridge {
                 self.parts.fetcher.publish(person).await;
                 Ran::Through
             }
+            // The fetch told it, the first time.
+            Err(Refusal::Archived(..)) => Ran::Through,
             Err(Refusal::UnknownPerson(_)) => {
                 log::info!("{person} is gone; what was published is cleared");
                 Ran::Gone
