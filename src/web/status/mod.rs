@@ -73,10 +73,11 @@ async fn people(
         let trouble = match household.member(person).await {
             Ok(Some(member)) => {
                 let state = household.auth(&member).await?.state;
-                matches!(state, AuthState::AwaitingConsent | AuthState::Reauthorize)
+                let missing = matches!(state, AuthState::AwaitingConsent | AuthState::Reauthorize);
+                missing.then_some(if member.upstream.is_organizations() { "patient" } else { "consent" })
             }
             Ok(None) => continue,
-            Err(_) => true,
+            Err(_) => Some("file"),
         };
         let (user, href) = (person.to_string(), span.href(person));
         people.push(PersonLink { user, href, selected: person == shown, trouble });
