@@ -102,3 +102,22 @@ async fn pages_and_doctor_do_not_speak_of_trackers_and_consent_pages() {
     assert!(!told.contains("consented") && !told.contains("auth2") && !told.contains("scope "), "{told}");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_household_of_patients_is_told_of_no_other_upstream() {
+    let mut world = clinic(Programme::default(), [0, 1]).await;
+    // Each of them says where they are from, and the household says nothing.
+    let file = world.data_dir().join("plugindata/fitbit.toml");
+    let application = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, application.replace("provider = \"fitbit-plus\"", "")).unwrap();
+    for user in ["anna", "ben"] {
+        world.plugindata().save(&person(user), |edit| edit.set("provider", "fitbit-plus")).unwrap();
+    }
+    world.start().await;
+    let page = world.get("/plugin/fitbit/page/setup.html").await.body;
+    assert!(page.contains("Nothing is missing.") && !page.contains("There is no client id"), "{page}");
+    world.plugindata().create(&person("carl")).unwrap();
+    let page = world.get("/plugin/fitbit/page/setup.html").await.body;
+    assert!(page.contains("There is no client id for Google Health."), "{page}");
+    world.stop().await;
+}
