@@ -101,6 +101,8 @@ pub struct ValueView {
     pub name: &'static str,
     /// With its unit.
     pub value: String,
+    /// What it is to be, where somebody set a goal.
+    pub goal: Option<String>,
     /// When it was measured.
     pub measured: String,
     /// Where it is going, where that is known.
