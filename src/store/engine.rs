@@ -120,8 +120,20 @@ impl Engine {
         if self.is_migrated(&pool).await? {
             return Ok(Some(pool));
         }
+        let may = self.may_create(&pool).await?;
         pool.close().await;
-        Ok(None)
+        if may { Ok(None) } else { Err(trouble::forbidden()) }
+    }
+
+    /// Whether tables may be made; of a file nobody asks, for that shows in its mode.
+    async fn may_create(self, pool: &AnyPool) -> Result<bool> {
+        if self == Engine::Sqlite {
+            return Ok(true);
+        }
+        let asked = "SELECT count(*) FROM pg_namespace
+                     WHERE nspname = current_schema() AND has_schema_privilege(oid, 'CREATE')";
+        let schemas = sqlx::query_scalar::<_, i64>(asked).fetch_one(pool).await.map_err(trouble::explained)?;
+        Ok(schemas > 0)
     }
 
     /// Whether the tables are as they should be.

@@ -324,6 +324,14 @@ async fn a_database_that_is_none_is_damaged_or_cannot_be_reached_is_found() {
     let postgres = Postgres::shared();
     let database = postgres.database();
     world.more = format!("store.url = {:?}\n", database.expose_secret());
+    let empty = postgres.database();
+    for sql in ["REVOKE CREATE ON SCHEMA public FROM PUBLIC", "CREATE ROLE reader LOGIN PASSWORD 'nothing'"] {
+        postgres.run(&empty, sql);
+    }
+    let of_reader = empty.expose_secret().replace(&format!("bridge:{PASSWORD}"), "reader:nothing");
+    world.more = format!("store.url = {of_reader:?}\n");
+    doctor(&world).assert_finds("trouble", "database", "make it the owner of the database", "");
+    world.more = format!("store.url = {:?}\n", database.expose_secret());
     for _ in 0..2 {
         let said = doctor(&world);
         said.assert_well("database");
