@@ -92,12 +92,15 @@ impl Parts {
     }
 }
 
+/// The store's file in the data folder, where no other is configured.
+const DATABASE: &str = "fitbit2mqtt.db";
+
 /// The store that is configured; the data folder is made as needed.
 pub async fn store(config: &Config) -> Result<Store> {
     crate::plugindata::create_folder(&config.data_dir)?;
     match &config.store {
         Some(url) => Store::at(url).await,
-        None => Store::open(&config.data_dir.join("fitbit2mqtt.db")).await,
+        None => Store::open(&config.data_dir.join(DATABASE)).await,
     }
 }
 
@@ -330,6 +333,8 @@ impl Bridge {
                 self.parts.fetcher.publish(person).await;
                 Ran::Through
             }
+            // The fetch told it, the first time.
+            Err(Refusal::Archived(..)) => Ran::Through,
             Err(Refusal::UnknownPerson(_)) => {
                 log::info!("{person} is gone; what was published is cleared");
                 Ran::Gone

@@ -8,6 +8,7 @@ mod files; // modes, room, the database
 mod network; // our own address, the upstreams, the clock
 mod people; // consent, scopes, quota
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +26,10 @@ pub struct Case {
     pub config: Config,
     /// The people; on a store in memory, where there is none to be had.
     pub household: Arc<Household>,
-    /// The store; `None`: it is not there yet. In words, what is wrong with it.
+    /// The store; `None`: it is not there yet, or not all its tables. In words, what is wrong with it.
     pub store: Result<Option<Store>, String>,
+    /// The file that the store is in, or will be, if it is in one.
+    pub database: Option<PathBuf>,
     /// How the broker is reached: with a client id of the doctor's own.
     pub mqtt: Settings,
     /// The Igor that is told, if any.

@@ -23,6 +23,11 @@ const OF_A_NIGHT: [&str; 5] =
 /// What is told beside a weight.
 const OF_A_WEIGH_IN: [&str; 2] = ["body-fat", "bmi"];
 
+/// Whether this is a total that grows towards its goal.
+pub fn is_total(metric: &str) -> bool {
+    TOTALS.contains(&metric)
+}
+
 /// The metrics that events are made of.
 pub fn metrics() -> impl Iterator<Item = &'static str> {
     ["body-weight", "sleep-end", "last-workout"].into_iter().chain(TOTALS).chain(OF_A_NIGHT).chain(OF_A_WEIGH_IN)
@@ -63,7 +68,7 @@ pub fn events(readings: &[Shown], devices: &[Device], now: DateTime<Utc>, today:
                 body.extend(reading.beside.clone());
                 Event { kind: EventKind::Workout, id: identity(reading.at), body }
             }
-            (key, Value::Number(reached)) if TOTALS.contains(&key) && first_day(today) <= reading.at.date() => {
+            (key, Value::Number(reached)) if is_total(key) && first_day(today) <= reading.at.date() => {
                 let goal = reading.beside.get("goal").and_then(Json::as_f64).filter(|goal| *goal > 0.0);
                 let Some(goal) = goal.filter(|goal| reached >= goal) else { continue };
                 let date = reading.at.date();

@@ -312,8 +312,11 @@ impl Fetcher {
             if !answer.pages.is_empty()
                 && let Ok(decoded) = decode(endpoint, &merged(&answer.pages), &context)
             {
-                let nothing = Profile { zone: None, name: None, since: None };
-                read = decoded.profile.or(read).or(Some(nothing));
+                if decoded.archived {
+                    return Err(self.archived(member).await?);
+                }
+                let nothing = || Profile { zone: None, name: None, since: None };
+                read = decoded.profile.or(read).or_else(|| (!endpoint.gives().is_empty()).then(nothing));
             }
             answers.push(answer);
         }
@@ -323,6 +326,19 @@ impl Fetcher {
             self.household.store.set_profile(&member.person, &profile).await?;
         }
         Ok((self.connected(self.known(&member.person).await?).await?, answers))
+    }
+
+    /// Notes it, and tells it once. No profile is kept, so that the next fetch looks whether it is still so.
+    async fn archived(&self, member: Member) -> Result<Refusal> {
+        let (store, person) = (&self.household.store, member.person);
+        let refusal = Refusal::Archived(person.clone(), member.upstream.title);
+        let (_, why, cure) = refusal.words();
+        if store.status(&person).await?.error.as_ref() != Some(&why) {
+            log::warn!("{why}; {cure}");
+        }
+        store.note_fetch(&person, self.household.clock.now(), Some(&why)).await?;
+        self.publish(&person).await;
+        Ok(refusal)
     }
 }
 

@@ -22,6 +22,9 @@ use crate::store::Wish;
 use crate::upstream::fitbit_plus::PROVIDER;
 use crate::upstream::fitbit_plus::request::{Request, Wanted as List};
 
+/// So many groups are named to whoever names one that does not exist.
+const MOST_NAMED: usize = 10;
+
 /// Fetches groups.
 pub struct Groups {
     household: Arc<Household>,
@@ -131,7 +134,17 @@ impl Groups {
             people.extend(patient["id"].as_str().and_then(|id| agreed_by_patient.remove(id)).unwrap_or_default());
             Ok(())
         };
-        let read = self.reader.read(&request, each, |_, _| came.calls += 1).await;
+        let mut read = self.reader.read(&request, each, |_, _| came.calls += 1).await;
+        if let Ok(0) = read {
+            // A group that does not exist is answered like one in which nobody is.
+            match self.others(group, came).await {
+                Ok(None) => {}
+                Ok(Some(others)) => {
+                    return Err(BadRequest(format!("there is no group {group}; {others}")).into());
+                }
+                Err(error) => read = Err(error),
+            }
+        }
         if self.fetcher.is_stopping() {
             return Err(Refusal::Stopping);
         }
@@ -145,6 +158,28 @@ impl Groups {
         }
         people.sort();
         Ok(people)
+    }
+
+    /// Which groups there are, in words; `None`: this one is among them.
+    async fn others(&self, group: &str, came: &mut Came) -> Result<Option<String>> {
+        let list = List { resource: "group".into(), ..List::default() };
+        let request = Request::new(&list, Some(&self.reader.reach().await?))?;
+        let mut groups = Vec::new();
+        let each = |found: Json| {
+            groups.push((found["id"].as_str().unwrap_or_default().to_owned(), found["attributes"]["name"].clone()));
+            Ok(())
+        };
+        self.reader.read(&request, each, |_, _| came.calls += 1).await?;
+        if groups.iter().any(|(id, _)| id == group) {
+            return Ok(None);
+        }
+        let named = |(id, name): &(String, Json)| name.as_str().map_or(id.clone(), |name| format!("{id} ({name})"));
+        let shown: Vec<_> = groups.iter().take(MOST_NAMED).map(named).collect();
+        let more = if groups.len() > MOST_NAMED { ", and others that `fitbit2mqtt plus group` lists" } else { "" };
+        Ok(Some(match shown.is_empty() {
+            true => "there is none that these credentials reach".into(),
+            false => format!("there is {}{more}", shown.join(", ")),
+        }))
     }
 
     /// One person's fetch; `None`: they are paused, or it is `over`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::destinations::{igor_settings, influxdb_settings};
-use super::{broker, page};
+use super::{DATABASE, broker, page};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::doctor::Case;
@@ -14,13 +14,11 @@ use crate::plugindata::Plugindata;
 use crate::store::Store;
 use crate::upstream::client;
 
-/// For a command: opens the store, if there is one.
+/// For a command: opens the store, if there is one, as it is.
 pub async fn case(config: &Config, clock: Clock) -> Result<Case> {
     let store = match &config.store {
-        None if !config.data_dir.join("fitbit2mqtt.db").exists() => Ok(None),
-        Some(url) if Store::is_missing(url) => Ok(None),
-        None => Store::open(&config.data_dir.join("fitbit2mqtt.db")).await.map(Some),
-        Some(url) => Store::at(url).await.map(Some),
+        None => Store::file_found(&config.data_dir.join(DATABASE)).await,
+        Some(url) => Store::found(url).await,
     };
     let store = store.map_err(|error| format!("{error:#}"));
     let known = match &store {
@@ -37,5 +35,9 @@ pub(super) fn of(config: &Config, household: Arc<Household>, store: Result<Optio
     let id = format!("fitbit2mqtt-{:08x}", rand::random::<u32>());
     let mqtt = broker::named(&config.mqtt, id);
     let (igor, influxdb) = (igor_settings(config), influxdb_settings(config));
-    Ok(Case { config: config.clone(), household, store, mqtt, igor, influxdb, http: client::http()? })
+    let database = match &config.store {
+        Some(url) => Store::file(url),
+        None => Some(config.data_dir.join(DATABASE)),
+    };
+    Ok(Case { config: config.clone(), household, store, database, mqtt, igor, influxdb, http: client::http()? })
 }

@@ -37,8 +37,8 @@ pub(super) async fn examine(case: &Case) -> Vec<Finding> {
         None => "the bridge".into(),
     };
     let mut findings = vec![Finding::ok(SUBJECT, format!("{} accepts {who}", case.mqtt.url))];
-    if let Some(broken) = &seen.broken {
-        let cure = "look at its log: it may forbid retained messages, or limit clients";
+    if let Some(broken) = seen.broken.as_ref().filter(|_| !seen.broken_by_keeping) {
+        let cure = "look at its log: it may limit clients, or what they send";
         findings.push(Finding::trouble(SUBJECT, format!("it ended the connection while it was tried: {broken}"), cure));
         return findings;
     }
@@ -110,7 +110,9 @@ impl Wanted {
         const SUBJECT: &str = "topics";
         let mut refused: Vec<_> = Vec::new();
         let mut unknown: Vec<_> = Vec::new();
-        for (topic, permit) in &self.writing {
+        // What became of a retained message that ended the connection is said elsewhere.
+        let told = self.writing.iter().filter(|(topic, _)| !(seen.broken_by_keeping && *topic == self.asked.keep));
+        for (topic, permit) in told {
             if seen.refused.contains_key(topic) {
                 refused.push((topic, permit));
             } else if !seen.returned.contains(topic) && !seen.says_refusals {
@@ -177,8 +179,12 @@ fn retaining(keep: &str, seen: &Trial) -> Finding {
     if seen.kept {
         return Finding::ok(SUBJECT, "the broker keeps them for those who come later");
     }
+    let cure = "let the broker keep retained messages (mosquitto: retain_available true)";
+    if let Some(broken) = &seen.broken {
+        let what = format!("the broker ends the connection of whoever sends one ({broken}), so no value arrives");
+        return Finding::trouble(SUBJECT, what, cure);
+    }
     if seen.returned.contains(keep) {
-        let cure = "let the broker keep retained messages (mosquitto: retain_available true)";
         return Finding::trouble(SUBJECT, "the broker does not keep them: whoever comes later sees no values", cure);
     }
     let what = format!("whether the broker keeps them is not known: what was written to {keep} could not be read");

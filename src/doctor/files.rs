@@ -20,19 +20,46 @@ pub(super) async fn modes(case: &Case) -> Vec<Finding> {
         let what = format!("{}, and holds secrets", open(path));
         findings.push(Finding::trouble(SUBJECT, what, format!("chmod o= {}", path.display())));
     }
+    let folder = &case.config.data_dir;
+    let mut private = case.household.plugindata.files();
+    private.extend(case.database.clone());
     // Into a folder that is closed, nobody gets.
-    let reached = is_open(&case.config.data_dir, 0o077);
-    for path in case.household.plugindata.files().iter().filter(|path| reached && is_open(path, 0o077)) {
-        let cure = format!("chmod go= {}", path.display());
-        findings.push(match path.is_dir() {
-            true => Finding::warning(SUBJECT, open(path), cure),
-            false => Finding::trouble(SUBJECT, format!("{}, and holds secrets", open(path)), cure),
+    let reached = |path: &Path| {
+        let within = if path.starts_with(folder) { Some(folder.as_path()) } else { path.parent() };
+        within.is_none_or(|folder| is_open(folder, 0o077))
+    };
+    private.retain(|path| is_open(path, 0o077) && reached(path));
+    // Files hold what is secret, so that the first of them is the one to name.
+    private.sort_by_key(|path| path.is_dir());
+    if let Some(first) = private.first() {
+        let what = match private.len() {
+            1 => open(first),
+            count => format!("{}, and {} more", open(first), count - 1),
+        };
+        // Beside an open database SQLite keeps files of the same mode.
+        let beside = |path: &PathBuf| if case.database.as_ref() == Some(path) { "*" } else { "" };
+        let cure = match common(&private) {
+            path if private.len() == 1 || !path.starts_with(folder) => {
+                let all: Vec<_> = private.iter().map(|path| format!("{}{}", path.display(), beside(path))).collect();
+                format!("chmod go= {}", all.join(" "))
+            }
+            path => format!("chmod -R go= {}", path.display()),
+        };
+        findings.push(match first.is_dir() {
+            true => Finding::warning(SUBJECT, what, cure),
+            false => Finding::trouble(SUBJECT, format!("{what}: secrets or health data"), cure),
         });
     }
     if findings.is_empty() {
         return vec![Finding::ok(SUBJECT, "tokens and passwords are readable by their owner only")];
     }
     findings
+}
+
+/// The nearest folder that all are in, or the one path itself.
+fn common(paths: &[PathBuf]) -> &Path {
+    let all = |folder: &&Path| paths.iter().all(|path| path.starts_with(folder));
+    paths[0].ancestors().find(all).unwrap_or(&paths[0])
 }
 
 fn is_open(path: &Path, to: u32) -> bool {
@@ -70,7 +97,7 @@ pub(super) async fn database(case: &Case) -> Vec<Finding> {
     const SUBJECT: &str = "database";
     let store = match &case.store {
         Ok(Some(store)) => store,
-        Ok(None) => return vec![Finding::ok(SUBJECT, "there is none yet; the first start makes it")],
+        Ok(None) => return vec![Finding::ok(SUBJECT, "its tables are not there yet; the first start makes them")],
         Err(error) => {
             let cure = "nothing was changed; see what it names";
             return vec![Finding::trouble(SUBJECT, error, cure)];

@@ -85,7 +85,25 @@ async fn of_one(case: &Case, member: &Member) -> Finding {
                 format!("{person}: the last fetch failed: {error}; the last that worked was at {}", utc(success));
             Finding::warning(SUBJECT, what, "see the reason; the bridge goes on trying")
         }
+        // The token is the organization's, and says nothing of this patient.
+        (Some(success), None) if member.upstream.is_organizations() => {
+            let asked = format!("{person} was last fetched at {}", utc(success));
+            match household.store.newest(person).await {
+                Ok(values) if values.is_empty() => {
+                    let what = format!("{asked}, and nothing is known of this patient");
+                    Finding::warning(
+                        SUBJECT,
+                        what,
+                        format!("look whether it is the right one, at {}", household.page(person)),
+                    )
+                }
+                _ => Finding::ok(SUBJECT, asked),
+            }
+        }
         (Some(success), None) => Finding::ok(SUBJECT, format!("{person}'s works; last fetched at {}", utc(success))),
+        (None, None) if member.upstream.is_organizations() => {
+            Finding::ok(SUBJECT, format!("which patient {person} is was chosen; nothing was fetched yet"))
+        }
         (None, None) => Finding::ok(SUBJECT, format!("{person} has consented; nothing was fetched yet")),
     }
 }

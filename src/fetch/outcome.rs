@@ -45,6 +45,8 @@ pub enum Refusal {
     Bad(BadRequest),
     /// What stands in the person's file is wrong: which setting, and what is allowed.
     Setting(Person, String),
+    /// This upstream has put the person away.
+    Archived(Person, &'static str),
     /// The bridge is stopping.
     Stopping,
     /// Everything that was asked failed; the failure that says most.
@@ -84,6 +86,11 @@ impl Refusal {
                 400,
                 format!("a setting of {person} is wrong: {why}"),
                 format!("correct it on the setup page, or in identities/{person}/plugindata/fitbit.toml"),
+            ),
+            Refusal::Archived(person, title) => (
+                403,
+                format!("{person} is archived at {title}, so that nothing is fetched"),
+                format!("nothing, if that is right; else take {person} out of the archive there"),
             ),
             Refusal::Stopping => (503, "the bridge is stopping".into(), "ask again when it is back".into()),
             Refusal::Failed(person, failure) => match failure {

@@ -121,8 +121,9 @@ impl Store {
             .context("reading from the store what changed")
     }
 
-    /// At most `limit` entries that follow a change, in order, with what they are of as it is now.
-    pub async fn changed(&self, after: i64, limit: usize) -> Result<Vec<Changed>> {
+    /// At most `limit` entries that follow a change, in order, with what they are of as it is now, and the number up to
+    /// which that is all; `None`: nothing follows. Entries of metrics that the catalogue no longer has are left out.
+    pub async fn changed(&self, after: i64, limit: usize) -> Result<(Vec<Changed>, Option<i64>)> {
         // One look at one state: an entry and its readings belong together.
         let mut transaction = self.pool.begin().await.context("reading the store")?;
         let rows = sqlx::query(ENTRIES)
@@ -132,7 +133,8 @@ impl Store {
             .await
             .context("reading from the store what changed")?;
         let mut entries: Vec<_> = rows.iter().filter_map(entry).collect();
-        let Some(last) = entries.last().map(|entry| entry.number) else { return Ok(entries) };
+        let Some(last) = rows.last() else { return Ok((entries, None)) };
+        let last: i64 = last.try_get("number").context("reading from the store what changed")?;
         let lines = sqlx::query_scalar(sqlx::AssertSqlSafe(readings::text(self.engine, "entry", READINGS)))
             .bind(after)
             .bind(last)
@@ -146,7 +148,7 @@ impl Store {
         for entry in &mut entries {
             entry.readings = found.remove(&entry.number).unwrap_or_default();
         }
-        Ok(entries)
+        Ok((entries, Some(last)))
     }
 
     /// At most `limit` samples as they are now, and where the rest begins.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use log::LevelFilter;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Executor, SqlSafeStr, Transaction};
 use url::Url;
 
@@ -22,6 +22,8 @@ const CONNECTIONS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+
+const OTHER_VERSION: &str = "its tables are of another version of fitbit2mqtt: use that version";
 
 /// A database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,14 @@ impl Engine {
         }
     }
 
+    /// What is said instead where nothing shall change: the journal's mode is kept in the file.
+    fn quiet_greeting(self) -> &'static str {
+        match self {
+            Engine::Sqlite => "PRAGMA busy_timeout = 10000",
+            Engine::Postgres => self.greeting(),
+        }
+    }
+
     /// The tables, in the words of this database: PostgreSQL has no `WITHOUT ROWID`, and compares text by its bytes,
     /// as SQLite does, only where it is told to.
     fn migrations(self) -> Migrator {
@@ -92,8 +102,8 @@ impl Engine {
         Migrator::with_migrations(migrations)
     }
 
-    /// A pool of connections to a database whose tables are as they should be.
-    async fn pool(self, url: &str, options: AnyPoolOptions) -> Result<AnyPool> {
+    /// A pool of connections to a database, each greeted so.
+    async fn pool(self, url: &str, options: AnyPoolOptions, greeting: &'static str) -> Result<AnyPool> {
         sqlx::any::install_default_drivers();
         let connect = url.parse::<AnyConnectOptions>().map_err(trouble::explained)?;
         // A statement that takes a second on a busy machine is nothing that anybody could mend.
@@ -101,7 +111,7 @@ impl Engine {
         // First by a connection of its own, for a pool would try again and again what can never work.
         let tried = async {
             let mut connection = AnyConnection::connect_with(&connect).await?;
-            connection.execute(self.greeting()).await?;
+            connection.execute(greeting).await?;
             connection.close().await
         };
         match tokio::time::timeout(PATIENCE, tried).await {
@@ -113,18 +123,67 @@ impl Engine {
             .acquire_timeout(PATIENCE)
             .acquire_slow_level(LevelFilter::Debug)
             .after_connect(move |connection, _| {
-                Box::pin(async move { connection.execute(self.greeting()).await.map(|_| ()) })
+                Box::pin(async move { connection.execute(greeting).await.map(|_| ()) })
             });
-        let pool = options.connect_with(connect).await.map_err(trouble::explained)?;
+        options.connect_with(connect).await.map_err(trouble::explained)
+    }
+
+    /// The same to a database whose tables are as they should be, if need be from now on.
+    async fn migrated(self, url: &str, options: AnyPoolOptions) -> Result<AnyPool> {
+        let pool = self.pool(url, options, self.greeting()).await?;
         self.migrate(&pool).await?;
         Ok(pool)
+    }
+
+    /// The same, changing nothing; `None`: the tables are not there, or not all.
+    async fn found(self, url: &str, options: AnyPoolOptions) -> Result<Option<AnyPool>> {
+        let pool = self.pool(url, options, self.quiet_greeting()).await?;
+        if self.is_migrated(&pool).await? {
+            return Ok(Some(pool));
+        }
+        let may = self.may_create(&pool).await?;
+        pool.close().await;
+        if may { Ok(None) } else { Err(trouble::forbidden()) }
+    }
+
+    /// Whether tables may be made; of a file nobody asks, for that shows in its mode.
+    async fn may_create(self, pool: &AnyPool) -> Result<bool> {
+        if self == Engine::Sqlite {
+            return Ok(true);
+        }
+        let asked = "SELECT count(*) FROM pg_namespace
+                     WHERE nspname = current_schema() AND has_schema_privilege(oid, 'CREATE')";
+        let schemas = sqlx::query_scalar::<_, i64>(asked).fetch_one(pool).await.map_err(trouble::explained)?;
+        Ok(schemas > 0)
+    }
+
+    /// Whether the tables are as they should be.
+    async fn is_migrated(self, pool: &AnyPool) -> Result<bool> {
+        let table = &MIGRATIONS.table_name;
+        let asked = match self {
+            Engine::Sqlite => "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1",
+            Engine::Postgres => "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1",
+        };
+        let count = sqlx::query_scalar::<_, i64>(asked).bind(table.as_ref()).fetch_one(pool).await;
+        if count.map_err(trouble::explained)? == 0 {
+            return Ok(false);
+        }
+        let mut connection = pool.acquire().await.map_err(trouble::explained)?;
+        let applied = connection.list_applied_migrations(table).await?;
+        let known = |version, checksum: &[u8]| {
+            MIGRATIONS.iter().any(|own| own.version == version && *own.checksum == *checksum)
+        };
+        if !applied.iter().all(|one| known(one.version, &one.checksum)) {
+            bail!(OTHER_VERSION);
+        }
+        Ok(applied.len() == MIGRATIONS.iter().count())
     }
 
     async fn migrate(self, pool: &AnyPool) -> Result<()> {
         self.migrations().run(pool).await.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => trouble::explained(error),
             MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) | MigrateError::VersionTooNew(..) => {
-                anyhow::Error::new(error).context("its tables are of another version of fitbit2mqtt: use that version")
+                anyhow::Error::new(error).context(OTHER_VERSION)
             }
             other => anyhow::Error::new(other),
         })
@@ -145,11 +204,24 @@ pub(super) async fn in_memory() -> Result<(Engine, AnyPool)> {
 pub(super) async fn file(path: &Path) -> Result<(Engine, AnyPool)> {
     let opened = async {
         close_to_others(path)?;
-        // Asking a file whether it is still there before each statement would cost more than most statements.
-        let options = AnyPoolOptions::new().test_before_acquire(false);
-        Engine::Sqlite.pool(&file_url(path)?, options).await
+        Engine::Sqlite.migrated(&file_url(path)?, file_options()).await
     };
     Ok((Engine::Sqlite, opened.await.with_context(|| format!("opening the store {}", path.display()))?))
+}
+
+/// The same as it is, if it is there with its tables.
+pub(super) async fn file_found(path: &Path) -> Result<Option<(Engine, AnyPool)>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let found = async { Engine::Sqlite.found(&file_url(path)?, file_options()).await };
+    let pool = found.await.with_context(|| format!("opening the store {}", path.display()))?;
+    Ok(pool.map(|pool| (Engine::Sqlite, pool)))
+}
+
+fn file_options() -> AnyPoolOptions {
+    // Asking a file whether it is still there before each statement would cost more than most statements.
+    AnyPoolOptions::new().test_before_acquire(false)
 }
 
 /// The database at `url`: `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
@@ -157,21 +229,33 @@ pub(super) async fn at(url: &str) -> Result<(Engine, AnyPool)> {
     if let Some(path) = path(url) {
         return file(&path).await;
     }
-    let shown = match Url::parse(url) {
+    let shown = shown(url)?;
+    let pool = Engine::Postgres.migrated(url, AnyPoolOptions::new()).await;
+    Ok((Engine::Postgres, pool.with_context(|| format!("opening the store {shown}"))?))
+}
+
+/// The same as it is, if it is there with its tables.
+pub(super) async fn found(url: &str) -> Result<Option<(Engine, AnyPool)>> {
+    if let Some(path) = path(url) {
+        return file_found(&path).await;
+    }
+    let shown = shown(url)?;
+    let pool = Engine::Postgres.found(url, AnyPoolOptions::new()).await;
+    Ok(pool.with_context(|| format!("opening the store {shown}"))?.map(|pool| (Engine::Postgres, pool)))
+}
+
+/// A server's address without what is secret in it.
+fn shown(url: &str) -> Result<Url> {
+    match Url::parse(url) {
         Ok(mut shown) if matches!(shown.scheme(), "postgres" | "postgresql") => {
             // The query may hold a password, too. Both succeed for an address that has a host.
             shown.set_query(None);
             let _ = shown.set_password(None);
-            shown
+            Ok(shown)
         }
         // The text is not shown: wherever a password stands in it, it cannot be found in what is no address.
         _ => bail!("the store's address is neither sqlite:PATH nor postgres://USER:PASSWORD@HOST:PORT/DATABASE"),
-    };
-    let pool = Engine::Postgres
-        .pool(url, AnyPoolOptions::new())
-        .await
-        .with_context(|| format!("opening the store {shown}"))?;
-    Ok((Engine::Postgres, pool))
+    }
 }
 
 /// The file that an address names, if it names one.

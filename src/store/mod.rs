@@ -26,7 +26,7 @@ mod window;
 mod wish;
 mod zone;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
@@ -78,9 +78,17 @@ impl Store {
         Ok(Store { engine, pool })
     }
 
-    /// Whether `store.url` names a file that is not there yet.
-    pub fn is_missing(url: &SecretString) -> bool {
-        engine::path(url.expose_secret()).is_some_and(|path| !path.exists())
+    /// Opens it as it is, changing nothing, not even its mode; `None`: it is not there yet, or not all its tables.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn file_found(path: &Path) -> Result<Option<Store>> {
+        Ok(engine::file_found(path).await?.map(|(engine, pool)| Store { engine, pool }))
+    }
+
+    /// The file that `store.url` names, if it names one.
+    pub fn file(url: &SecretString) -> Option<PathBuf> {
+        engine::path(url.expose_secret())
     }
 
     /// Opens the database at `store.url`, migrating it as needed: `sqlite:PATH` or `postgres://…`.
@@ -90,6 +98,14 @@ impl Store {
     pub async fn at(url: &SecretString) -> Result<Store> {
         let (engine, pool) = engine::at(url.expose_secret()).await?;
         Ok(Store { engine, pool })
+    }
+
+    /// Opens it as it is, changing nothing; `None`: it is not there yet, or not all its tables.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn found(url: &SecretString) -> Result<Option<Store>> {
+        Ok(engine::found(url.expose_secret()).await?.map(|(engine, pool)| Store { engine, pool }))
     }
 
     /// Waits until every statement under way has ended, and closes; SQLite then has all in the one file.

@@ -15,13 +15,15 @@ static CURES: &[(&str, &str)] = &[
     ("28P01", "the database does not accept the password of `store.url`: correct it"),
     ("28000", "the database lets this user not in: correct `store.url`, or the database's pg_hba.conf"),
     ("3D000", "there is no such database: create it, owned by the user of `store.url`"),
-    ("42501", "the user of `store.url` may not do that: make it the owner of the database"),
+    ("42501", FORBIDDEN),
     ("53100", "the database's disk is full: make room"),
     ("53300", "the database has no connection left: end those not needed, or raise its max_connections"),
     ("55P03", "another program holds the store for long: look at pg_stat_activity"),
 ];
 
 const DAMAGED: &str = "the store's file is damaged: put back a copy of it, or move it away and it is made anew";
+
+const FORBIDDEN: &str = "the user of `store.url` may not do that: make it the owner of the database";
 
 const SILENT: &str = "the database does not answer: look whether it runs, and whether `store.url` is right";
 
@@ -48,6 +50,11 @@ pub(super) fn explained(error: sqlx::Error) -> Error {
         Some(cure) => Error::new(error).context(cure),
         None => Error::new(error),
     }
+}
+
+/// The database's user may not make tables.
+pub(super) fn forbidden() -> Error {
+    Error::msg("no table may be made").context(FORBIDDEN)
 }
 
 /// The database took too long.

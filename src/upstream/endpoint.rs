@@ -207,6 +207,8 @@ pub struct Decoded {
     pub devices: Option<Vec<Device>>,
     /// The person's profile, where the answer is one.
     pub profile: Option<Profile>,
+    /// Whether the upstream has put this person away, so that nothing more is to be asked of them.
+    pub archived: bool,
     /// What was left out because it cannot be right, in words.
     pub problems: Vec<String>,
 }

@@ -299,6 +299,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates.add_filter("query", query);
     templates.add_filter("length", |list: Value| list.len().unwrap_or(0));
     let sources = [
+        ("head.html", include_str!("../../setup/head.html")),
         ("setup.html", include_str!("../../setup/setup.html")),
         ("status.html", include_str!("../../setup/status.html")),
         ("message.html", include_str!("../../setup/message.html")),

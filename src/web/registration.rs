@@ -1,7 +1,12 @@
-//! What to enter in the upstreams' registration forms, field by field, in their own words. Pure data; the guides in
-//! `setup/` say the same at length.
+//! How this application is registered at each upstream, and what to enter in its form, field by field, in its own words.
+//! Pure; the guides in `setup/` say the same at length.
 
 use serde::Serialize;
+
+use super::page::{Notice, ProviderView};
+use crate::oauth::redirect;
+use crate::plugindata::Application;
+use crate::upstream::{UPSTREAMS, Upstream};
 
 /// A registration form and what to enter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,6 +28,30 @@ pub struct RegistrationField {
     pub value: String,
     /// Why, or what else is possible.
     pub why: Option<String>,
+}
+
+/// Every upstream, as far as this application is registered there.
+pub(super) fn providers(application: &Application, redirect: &str, public_url: &str) -> Vec<ProviderView> {
+    let of_one = |upstream: &&'static Upstream| {
+        let client = application.client(upstream.provider);
+        let anywhere = !upstream.consent.as_ref().is_some_and(|form| form.public_redirects);
+        let address = if anywhere { redirect.to_owned() } else { redirect::accepted(public_url) };
+        ProviderView {
+            name: upstream.provider.into(),
+            title: upstream.title.into(),
+            note: upstream.note.map(str::to_owned),
+            client_id: client.id.unwrap_or_default(),
+            client_id_from_environment: client.id_from_environment,
+            secret_stored: client.secret.is_some(),
+            secret_from_environment: client.secret_from_environment,
+            redirect: (!anywhere).then(|| match redirect::judged(public_url) {
+                Ok(text) => Notice { good: true, text },
+                Err(text) => Notice { good: false, text },
+            }),
+            registration: registration(upstream.provider, &address, public_url),
+        }
+    };
+    UPSTREAMS.iter().map(of_one).collect()
 }
 
 /// The form of the upstream of this name; none for one that hands out identities in another way (`fitbit-plus`).

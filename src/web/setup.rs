@@ -1,6 +1,6 @@
 //! The household as the setup page shows it: what is missing, in order, and everyone's state in words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
@@ -8,18 +8,19 @@ use chrono_tz::Tz;
 
 use super::page::{
     Consent, ExaminationView, ExaminedView, Finding, Link, MessageView, MissingScope, Notice, PersonSettings,
-    PersonView, ProviderView, SETUP_PATH, SetupView,
+    PersonView, SETUP_PATH, SetupView,
 };
 use super::patient::Found;
-use super::registration::registration;
+use super::registration::providers;
 use super::trouble::{Trouble, sentence};
 use crate::doctor;
 use crate::household::{Household, Member};
 use crate::oauth::{Connected, OAuth, redirect, why_switched_off};
+use crate::plugindata::Application;
 use crate::reading::Person;
 use crate::snapshot::{AuthState, Snapshot};
 use crate::store::Order;
-use crate::upstream::{self, UPSTREAMS};
+use crate::upstream::UPSTREAMS;
 
 /// What the page is asked for with, and by whom.
 pub(super) struct Shown<'r> {
@@ -39,50 +40,16 @@ pub(super) struct Shown<'r> {
 
 /// The whole page.
 pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>) -> Result<SetupView> {
-    let application = household.plugindata.application()?;
+    let (application, unread) = match household.plugindata.application() {
+        Ok(application) => (application, None),
+        Err(error) => (Application::default(), Some(format!("{error:#}"))),
+    };
     let default_provider = application.provider.clone().unwrap_or_else(|| UPSTREAMS[0].provider.to_owned());
     let public_url = oauth.redirect().trim_end_matches(redirect::AUTH2).to_owned();
-    let mut findings = Vec::new();
-    let mut providers = Vec::new();
-    for upstream in UPSTREAMS {
-        let client = application.client(upstream.provider);
-        let anywhere = !upstream.consent.as_ref().is_some_and(|form| form.public_redirects);
-        let address = if anywhere { oauth.redirect().to_owned() } else { redirect::accepted(&public_url) };
-        providers.push(ProviderView {
-            name: upstream.provider.into(),
-            title: upstream.title.into(),
-            note: upstream.note.map(str::to_owned),
-            client_id: client.id.unwrap_or_default(),
-            client_id_from_environment: client.id_from_environment,
-            secret_stored: client.secret.is_some(),
-            secret_from_environment: client.secret_from_environment,
-            redirect: (!anywhere).then(|| match redirect::judged(&public_url) {
-                Ok(text) => Notice { good: true, text },
-                Err(text) => Notice { good: false, text },
-            }),
-            registration: registration(upstream.provider, &address, &public_url),
-        });
-    }
-    let title = upstream::find(&default_provider).map_or(default_provider.as_str(), |upstream| upstream.title);
-    if providers.iter().all(|provider| provider.name != default_provider || provider.client_id.is_empty()) {
-        findings.push(Finding {
-            what: format!("There is no client id for {title}."),
-            cure: "Register this bridge there as described below, then enter the client id and secret it gives you."
-                .into(),
-            link: None,
-        });
-    }
-    let refused = providers.iter().find(|provider| provider.name == default_provider).and_then(|p| p.redirect.clone());
-    let mut redirect_address = oauth.redirect().to_owned();
-    if let Some(notice) = refused.filter(|notice| !notice.good) {
-        redirect_address = redirect::accepted(&public_url);
-        findings.push(Finding {
-            what: format!("The consent page of {title} cannot lead back here."),
-            cure: notice.text,
-            link: None,
-        });
-    }
+    let providers = providers(&application, oauth.redirect(), &public_url);
     let mut people = Vec::new();
+    let mut of_people = Vec::new();
+    let mut in_use = BTreeSet::new();
     let mut accounts: BTreeMap<String, Vec<Person>> = BTreeMap::new();
     for person in household.plugindata.people()? {
         match household.member(&person).await {
@@ -94,23 +61,48 @@ pub(super) async fn view(household: &Household, oauth: &OAuth, shown: Shown<'_>)
                 if view.chooses && shown.selected == Some(person.as_str()) {
                     view.found.clone_from(&shown.found);
                 }
-                findings.extend(finding(&view));
+                of_people.extend(finding(&view));
                 people.push(view);
+                in_use.insert(member.upstream.provider);
                 if let Some(account) = member.file.token.and_then(|token| token.user_id) {
                     accounts.entry(account).or_default().push(person);
                 }
             }
             Ok(None) => {}
+            Err(_) if unread.is_some() => people.push(unreadable(&person, "Nothing is fetched for now.", None)),
             Err(error) => {
-                findings.push(Finding {
-                    what: format!("The file of {person} cannot be read: {error:#}."),
-                    cure: "Correct the file by hand; nothing was changed in it.".into(),
-                    link: None,
-                });
-                people.push(unreadable(&person, &format!("{error:#}")));
+                of_people.push(unreadable_file(&format!("The file of {person}"), &format!("{error:#}")));
+                let sentence = "The file of this person cannot be read.";
+                people.push(unreadable(&person, sentence, Some(format!("{error:#}"))));
             }
         }
     }
+    if in_use.is_empty() {
+        in_use.insert(&default_provider);
+    }
+    let mut redirect_address = oauth.redirect().to_owned();
+    let mut findings = Vec::new();
+    for provider in providers.iter().filter(|provider| unread.is_none() && in_use.contains(&*provider.name)) {
+        if provider.client_id.is_empty() {
+            findings.push(Finding {
+                what: format!("There is no client id for {}.", provider.title),
+                cure:
+                    "Register this bridge there as described below, then enter the client id and secret it gives you."
+                        .into(),
+                link: None,
+            });
+        }
+        if let Some(notice) = provider.redirect.as_ref().filter(|notice| !notice.good) {
+            redirect_address = redirect::accepted(&public_url);
+            findings.push(Finding {
+                what: format!("The consent page of {} cannot lead back here.", provider.title),
+                cure: notice.text.clone(),
+                link: None,
+            });
+        }
+    }
+    findings.extend(unread.map(|why| unreadable_file("The application's file", &why)));
+    findings.extend(of_people);
     if people.is_empty() {
         findings.push(Finding {
             what: "There is nobody yet.".into(),
@@ -234,6 +226,9 @@ pub(super) async fn person_view(
     let sentence = match (state, &snapshot.status.error) {
         _ if gone => format!("There is nothing to fetch any more; what is measured is at {} now.", successor.title),
         (Consent::Reauthorize, _) if kept => "A new consent was asked for: connect again.".to_owned(),
+        (Consent::AwaitingConsent, _) if member.upstream.is_organizations() => {
+            "Which patient this person is was not chosen yet.".to_owned()
+        }
         (Consent::AwaitingConsent, _) => "Not connected yet.".to_owned(),
         (Consent::Ok, None) if snapshot.status.last_success.is_some() => "Connected; values arrive.".to_owned(),
         (Consent::Ok, None) => "Connected; nothing was fetched yet.".to_owned(),
@@ -322,20 +317,26 @@ fn finding(person: &PersonView) -> Option<Finding> {
         }
         Consent::Ok | Consent::Retrying => return None,
     };
-    let link = person.connect_href.clone().map(|href| Link { href, title: format!("Connect {user}") });
+    let title = if person.chooses { format!("Choose for {user}") } else { format!("Connect {user}") };
+    let link = person.connect_href.clone().map(|href| Link { href, title });
     Some(Finding { what, cure: cure.into(), link })
 }
 
-fn unreadable(person: &Person, why: &str) -> PersonView {
+fn unreadable_file(which: &str, why: &str) -> Finding {
+    let what = format!("{which} cannot be read: {why}.");
+    Finding { what, cure: "Correct the file by hand; nothing was changed in it.".into(), link: None }
+}
+
+fn unreadable(person: &Person, sentence: &str, reason: Option<String>) -> PersonView {
     PersonView {
         user: person.to_string(),
         display_name: String::new(),
         provider_title: String::new(),
         state: Consent::Retrying,
-        sentence: "The file of this person cannot be read.".into(),
+        sentence: sentence.into(),
         since: None,
         kept: false,
-        reason: Some(why.to_owned()),
+        reason,
         expires: None,
         missing_scopes: Vec::new(),
         last_success: None,

@@ -80,7 +80,10 @@ impl From<Refusal> for Trouble {
         let (status, error, cure) = refusal.words();
         let (person, until) = match refusal {
             Refusal::Failed(person, Failure::QuotaSpent { until }) => (Some(person), Some(until)),
-            Refusal::NoToken(person) | Refusal::Failed(person, _) | Refusal::Setting(person, _) => (Some(person), None),
+            Refusal::NoToken(person)
+            | Refusal::Failed(person, _)
+            | Refusal::Setting(person, _)
+            | Refusal::Archived(person, _) => (Some(person), None),
             Refusal::UnknownPerson(_)
             | Refusal::Bad(_)
             | Refusal::Stopping

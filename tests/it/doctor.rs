@@ -20,6 +20,7 @@ use fitbit2mqtt::clock::Clock;
 use fitbit2mqtt::simulator::Options;
 use fitbit2mqtt::store::{Store, Window};
 use fitbit2mqtt::web::server::{self, Handler, Request, Response};
+use secrecy::ExposeSecret;
 
 use crate::influxdb::server::Server as Influx;
 use crate::postgres::{PASSWORD, Postgres};
@@ -160,7 +161,7 @@ async fn where_nothing_was_set_up_the_next_steps_are_said_and_nothing_is_made() 
     for subject in ["configuration", "file modes", "database", "entry points", "broker", "topics"] {
         said.assert_well(subject);
     }
-    assert!(said.of_subject("database")[0].what.contains("none yet"), "{}", said.all);
+    assert!(said.of_subject("database")[0].what.contains("not there yet"), "{}", said.all);
     assert_eq!(said.status, 1);
     assert!(!world.data_dir().exists(), "the doctor made a folder");
 }
@@ -222,12 +223,33 @@ async fn files_that_others_may_read_are_named() {
     open(&world.data_dir(), 0o700);
     doctor(&world).assert_well("file modes");
     open(&world.data_dir(), 0o755);
+    // All in one, with one cure for all.
+    let everything = format!("chmod -R go= {}", world.data_dir().join("identities").display());
     let said = doctor(&world);
-    said.assert_finds("trouble", "file modes", &world.person_file("anna").display().to_string(), "chmod go=");
-    said.assert_finds("warning", "file modes", &folder.display().to_string(), "chmod go=");
+    let first = format!("{} is open to other users of this machine, and 1 more", world.person_file("anna").display());
+    said.assert_finds("trouble", "file modes", &first, &everything);
+    assert_eq!(said.of_subject("file modes").len(), 1, "{}", said.all);
     open(&world.person_file("anna"), 0o600);
+    let cure = format!("chmod go= {}", folder.display());
+    doctor(&world).assert_finds("warning", "file modes", &folder.display().to_string(), &cure);
     open(&folder, 0o700);
     doctor(&world).assert_well("file modes");
+
+    // The store, too, is looked at as it is, not closed by looking.
+    let database = world.data_dir().join("fitbit2mqtt.db");
+    Store::open(&database).await.unwrap().close().await;
+    open(&database, 0o644);
+    let name = database.display().to_string();
+    doctor(&world).assert_finds("trouble", "file modes", &name, &format!("chmod go= {name}*"));
+    assert_eq!(database.metadata().unwrap().permissions().mode() & 0o777, 0o644);
+    open(&world.person_file("ben"), 0o604);
+    let everything = format!("chmod -R go= {}", world.data_dir().display());
+    let said = doctor(&world);
+    said.assert_finds("trouble", "file modes", "and 1 more", &everything);
+    let mut cure = Command::new("sh");
+    assert!(cure.args(["-c", &everything]).status().unwrap().success());
+    doctor(&world).assert_well("file modes");
+    open(&world.data_dir(), 0o755);
 
     // A configuration without a secret is nobody's secret; one with a secret is.
     let file = world.folder.path().join("fitbit2mqtt.toml");
@@ -290,10 +312,37 @@ async fn a_database_that_is_none_is_damaged_or_cannot_be_reached_is_found() {
     fs::write(&path, "no database at all, but long enough to be looked at ".repeat(100)).unwrap();
     doctor(&world).assert_finds("trouble", "database", "damaged", "");
 
+    // An empty file that somebody prepared stays one.
+    for empty in [&path, &world.folder.path().join("elsewhere.db")] {
+        fs::write(empty, "").unwrap();
+        world.more = format!("store.url = {:?}\n", format!("sqlite:{}", empty.display()));
+        let said = doctor(&world);
+        said.assert_well("database");
+        assert!(said.of_subject("database")[0].what.contains("the first start makes them"), "{}", said.all);
+        assert_eq!(empty.metadata().unwrap().len(), 0);
+    }
     let postgres = Postgres::shared();
     let database = postgres.database();
-    world.more = format!("store.url = {:?}\n", secrecy::ExposeSecret::expose_secret(&database));
-    doctor(&world).assert_well("database");
+    world.more = format!("store.url = {:?}\n", database.expose_secret());
+    let empty = postgres.database();
+    for sql in ["REVOKE CREATE ON SCHEMA public FROM PUBLIC", "CREATE ROLE reader LOGIN PASSWORD 'nothing'"] {
+        postgres.run(&empty, sql);
+    }
+    let of_reader = empty.expose_secret().replace(&format!("bridge:{PASSWORD}"), "reader:nothing");
+    world.more = format!("store.url = {of_reader:?}\n");
+    doctor(&world).assert_finds("trouble", "database", "make it the owner of the database", "");
+    world.more = format!("store.url = {:?}\n", database.expose_secret());
+    for _ in 0..2 {
+        let said = doctor(&world);
+        said.assert_well("database");
+        assert!(said.of_subject("database")[0].what.contains("the first start makes them"), "{}", said.all);
+    }
+    Store::at(&database).await.unwrap().close().await;
+    let said = doctor(&world);
+    said.assert_well("database");
+    assert!(said.of_subject("database")[0].what.contains("can be written"), "{}", said.all);
+    postgres.run(&database, "UPDATE _sqlx_migrations SET version = 99");
+    doctor(&world).assert_finds("trouble", "database", "of another version of fitbit2mqtt", "");
     world.more = format!("store.url = {:?}\n", postgres.url("wrong-password", "store0"));
     let said = doctor(&world);
     said.assert_finds("trouble", "database", "password", "");

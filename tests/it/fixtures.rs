@@ -95,6 +95,7 @@ impl Fixture {
             }
         };
         same("devices", &expected["devices"], json!(decoded.devices));
+        same("archived", &expected["archived"], decoded.archived.then_some(true).into());
         let profile = decoded.profile.as_ref().map(|profile| {
             let fields = [("zone", &profile.zone), ("name", &profile.name)];
             fields.into_iter().filter_map(|(key, text)| Some((key.to_owned(), json!(text.as_ref()?)))).collect()

@@ -328,3 +328,26 @@ fn settings_that_cannot_be_meant_are_refused_in_words() {
         assert!(format!("{error:#}").contains(said), "{error:#}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_what_nobody_knows_any_more_stop_nothing() {
+    let server = Server::influxdb().await;
+    let mut world = household(&server).await;
+    let last: NaiveDate = "2026-11-19".parse().unwrap();
+    let day = |key: &str, day: i64| reading(key, Some(7.0), &(last - TimeDelta::days(day)).to_string());
+    record(&world, "anna", &(0..600).map(|number| day("floors", number)).collect::<Vec<_>>()).await;
+    record(&world, "anna", &[day("steps", 0)]).await;
+    record(&world, "anna", &[day("floors", 700)]).await;
+    let database = sqlx::SqlitePool::connect(world.data_dir().join("fitbit2mqtt.db").to_str().unwrap()).await.unwrap();
+    for sql in
+        ["UPDATE changed SET metric = 'luck' WHERE metric = 'floors'", "DELETE FROM reading WHERE metric = 'floors'"]
+    {
+        sqlx::query(sql).execute(&database).await.unwrap();
+    }
+    database.close().await;
+    world.start().await;
+    agree(&world, &server).await;
+    let empty = "fitbit2mqtt_queue_length{queue=\"influxdb\"} 0\n";
+    world.until("nothing waits", async |world| world.get("/metrics").await.body.contains(empty)).await;
+    world.stop().await;
+}

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use fitbit2mqtt::simulator::Programme;
 use serde_json::Value as Json;
 
 use crate::chromium::Chromium;
-use crate::world::World;
+use crate::plus::person::clinic;
+use crate::world::{World, person};
 
 const SETUP: &str = "/plugin/fitbit/page/setup.html";
 const STATUS: &str = "/plugin/fitbit/page/status.html";
@@ -35,6 +37,19 @@ fn album() -> PathBuf {
     let album = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
     std::fs::create_dir_all(&album).unwrap();
     album
+}
+
+/// The page fits the screen and says everything to everyone, also what is folded away. Leaves a picture.
+fn assert_fit(browser: &mut Chromium, axe: &str, (name, width, scheme): (&str, u32, &str)) {
+    let place = format!("{name}, {scheme}, {width} px");
+    assert_eq!(browser.evaluate("document.documentElement.scrollWidth"), width, "{place}: wider than the screen");
+    let picture = BASE64_STANDARD.decode(browser.picture()).unwrap();
+    std::fs::write(album().join(format!("{name}-{width}-{scheme}.png")), picture).unwrap();
+    // One table stands for all, which one template makes.
+    browser.evaluate(UNFOLD);
+    assert_eq!(browser.evaluate("document.documentElement.scrollWidth"), width, "{place}, unfolded");
+    browser.evaluate(axe);
+    assert_eq!(browser.evaluate(AXE), Json::Array(Vec::new()), "{place}");
 }
 
 /// Two people with some weeks behind them, all of it fetched.
@@ -80,30 +95,48 @@ async fn every_page_is_fit_for_every_screen_and_for_those_who_listen() {
         for (name, path, screens) in &pages {
             for (width, scheme) in *screens {
                 browser.open(&format!("{base}{path}"), *width, scheme);
-                let place = format!("{name}, {scheme}, {width} px");
                 // A page that is not there is said to be in the console, too.
                 let complaints: Vec<_> = browser
                     .complaints()
                     .into_iter()
                     .filter(|said| *name != "message" || !said.contains("404"))
                     .collect();
-                assert_eq!(complaints, Vec::<String>::new(), "{place}");
-                assert_eq!(
-                    browser.evaluate("document.documentElement.scrollWidth"),
-                    *width,
-                    "{place}: wider than the screen"
-                );
-                let picture = BASE64_STANDARD.decode(browser.picture()).unwrap();
-                std::fs::write(album().join(format!("{name}-{width}-{scheme}.png")), picture).unwrap();
-                // What is folded away is looked at, too; one table stands for all, which one template makes.
-                browser.evaluate(UNFOLD);
-                assert_eq!(browser.evaluate("document.documentElement.scrollWidth"), *width, "{place}, unfolded");
-                browser.evaluate(&axe);
-                assert_eq!(browser.evaluate(AXE), Json::Array(Vec::new()), "{place}");
+                assert_eq!(complaints, Vec::<String>::new(), "{name}, {scheme}, {width} px");
+                assert_fit(&mut browser, &axe, (name, *width, scheme));
             }
         }
     };
     tokio::task::spawn_blocking(look).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_of_patients_and_their_choice_are_fit_for_every_screen() {
+    let mut world = clinic(Programme { patients: 120, ..Programme::default() }, [0, 1]).await;
+    world.plugindata().create(&person("carl")).unwrap();
+    world.start().await;
+    world.fetched().await;
+    let base = world.url().to_owned();
+    let look = move || {
+        let (axe, mut browser) = (axe(), Chromium::start());
+        for (width, scheme) in SCREENS {
+            for (name, path) in [
+                ("patients", SETUP.to_owned()),
+                ("patient", format!("{STATUS}?user=anna")),
+                ("choice", format!("{SETUP}?user=carl")),
+            ] {
+                browser.open(&format!("{base}{path}"), *width, scheme);
+                if name == "choice" {
+                    browser.press("#patient button");
+                    let found = browser.evaluate("document.querySelectorAll('#patient option').length");
+                    assert_eq!(found, 50, "whoever comes first");
+                }
+                assert_eq!(browser.complaints(), Vec::<String>::new(), "{name}, {scheme}, {width} px");
+                assert_fit(&mut browser, &axe, (name, *width, scheme));
+            }
+        }
+    };
+    tokio::task::spawn_blocking(look).await.unwrap();
+    world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,11 +157,7 @@ async fn what_the_doctor_found_is_fit_for_every_screen() {
                 assert!(shown.as_u64() > Some(0), "{place}: {state}");
             }
             assert_eq!(browser.complaints(), Vec::<String>::new(), "{place}");
-            assert_eq!(browser.evaluate("document.documentElement.scrollWidth"), *width, "{place}: too wide");
-            let picture = BASE64_STANDARD.decode(browser.picture()).unwrap();
-            std::fs::write(album().join(format!("doctor-{width}-{scheme}.png")), picture).unwrap();
-            browser.evaluate(&axe);
-            assert_eq!(browser.evaluate(AXE), Json::Array(Vec::new()), "{place}");
+            assert_fit(&mut browser, &axe, ("doctor", *width, scheme));
         }
     };
     tokio::task::spawn_blocking(look).await.unwrap();

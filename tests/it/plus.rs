@@ -6,7 +6,7 @@ mod contract;
 mod group;
 mod identity;
 mod paging;
-mod person;
+pub mod person;
 mod token;
 
 use std::net::TcpListener;

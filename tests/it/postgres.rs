@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// What the tests log in with.
 pub const PASSWORD: &str = "not-to-be-printed";
@@ -75,7 +75,7 @@ impl Postgres {
             .unwrap();
         let server = Postgres { folder, child, port, databases: AtomicU32::new(0) };
         let began = Instant::now();
-        while server.psql("SELECT 1").is_err() {
+        while server.psql("postgres", "SELECT 1").is_err() {
             assert!(began.elapsed() < PATIENCE, "{}", server.log());
             thread::sleep(Duration::from_millis(50));
         }
@@ -87,7 +87,7 @@ impl Postgres {
         let name = format!("store{}", self.databases.fetch_add(1, Ordering::Relaxed));
         // Text in the server's own order would not be that of SQLite: "ä" before "b".
         let sql = format!("CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'");
-        self.psql(&sql).unwrap();
+        self.psql("postgres", &sql).unwrap();
         self.url(PASSWORD, &name).into()
     }
 
@@ -96,10 +96,15 @@ impl Postgres {
         format!("postgres://bridge:{password}@127.0.0.1:{}/{database}", self.port)
     }
 
-    fn psql(&self, sql: &str) -> Result<(), String> {
+    /// Runs a statement in the database of this address.
+    pub fn run(&self, database: &SecretString, sql: &str) {
+        self.psql(database.expose_secret().rsplit('/').next().unwrap(), sql).unwrap();
+    }
+
+    fn psql(&self, database: &str, sql: &str) -> Result<(), String> {
         let output = command("psql", self.folder.path())
             .env("PGPASSWORD", PASSWORD)
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "bridge", "-d", "postgres", "-q", "-c", sql])
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "bridge", "-d", database, "-q", "-c", sql])
             .output()
             .unwrap();
         if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }

@@ -178,7 +178,12 @@ async fn the_page_says_how_everyone_fares_and_what_to_do() {
     fs::write(world.data_dir().join("plugindata/fitbit.toml"), "[fitbit\n").unwrap();
     let page = world.page("anna").await;
     let text = page.text();
-    assert!(page.status == 500 && text.contains("fitbit.toml line 1") && text.contains("Put right the file"), "{text}");
+    assert!(page.status == 200 && text.contains("The application's file cannot be read"), "{text}");
+    assert!(text.contains("fitbit.toml line 1") && text.contains("Correct the file by hand"), "{text}");
+    assert!(!text.contains("There is no client id") && !text.contains("The file of"), "{text}");
+    for name in ["anna", "ben", "cleo"] {
+        assert!(text.contains(&format!("{name} trying again Nothing is fetched for now.")), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,12 +93,22 @@ async fn what_is_kept_is_shown_with_its_unit_its_time_and_its_topic() {
     readings.push(reading("body-weight", 72.4, "2026-11-18T07:12:00+01:00"));
     readings.push(reading("body-weight", 73.0, "2026-11-11T07:12:00+01:00"));
     readings.push(reading("sleep-minutes", 398.0, "2026-11-20"));
+    let aimed = |reading: Reading, goal: f64| Reading {
+        beside: json!({ "goal": goal }).as_object().unwrap().clone(),
+        ..reading
+    };
+    readings.push(aimed(reading("distance", 5.2, "2026-11-20"), 8.0));
+    readings.push(aimed(reading("body-fat", 21.0, "2026-11-18T07:12:00+01:00"), 18.5));
+    readings.push(aimed(reading("floors", 4.0, "2026-11-20"), 0.0));
     let world = written(&readings, &[]).await;
     let browser = page(&world, "user=anna").await;
     let said = browser.text();
     for (name, value, measured, topic) in [
         ("Weight", "72.4 kg", "2026-11-18 07:12 · 7 days: 72.4 kg (−0.6 kg)", "sensors/fitbit/anna/body-weight"),
         ("Asleep", "6 h 38 min", "today", "sensors/fitbit/anna/sleep-minutes"),
+        ("Distance", "5.20 km of 8.00 km", "today", "sensors/fitbit/anna/distance"),
+        ("Body fat", "21.0 % goal 18.5 %", "2026-11-18 07:12", "sensors/fitbit/anna/body-fat"),
+        ("Floors", "4", "today", "sensors/fitbit/anna/floors"),
     ] {
         let all = format!("{name} {value} {measured}");
         assert!(said.replace('\u{a0}', " ").contains(&all), "{all}: {said}");
@@ -107,7 +117,8 @@ async fn what_is_kept_is_shown_with_its_unit_its_time_and_its_topic() {
     let drawn = table(&browser, "steps");
     let kept: Vec<_> = readings[..30].iter().map(|steps| vec![steps.at.to_string(), steps.value.to_string()]).collect();
     assert_eq!(drawn, kept, "point by point");
-    assert_eq!(browser.page.matches("class=\"bar\"").count(), 30);
+    let picture = browser.page.split("id=\"steps\"").nth(1).unwrap().split("</figure>").next().unwrap();
+    assert_eq!(picture.matches("class=\"bar\"").count(), 30);
     assert_eq!(table(&browser, "body-weight"), [["2026-11-11", "73.0 kg"], ["2026-11-18", "72.4 kg"]]);
     assert!(browser.page.contains("<path class=\"trend\""));
     assert_eq!(world.cloud.requests().len(), 0, "nobody was asked");
@@ -398,6 +409,7 @@ async fn a_page_says_what_the_upstream_does_not_have_and_of_nobody_that_there_is
     let anna = page(&world, "user=anna").await.text();
     assert!(anna.contains("What Google Health does not have") && anna.contains("Sleep score"), "{anna}");
     assert!(anna.contains("Google Health has no sleep score, sleep efficiency"), "and why: {anna}");
+    assert!(!anna.contains("care programme") && !anna.contains("Hemoglobin"), "{anna}");
     let first = Browser::open(&format!("{}{STATUS}", world.url())).await;
     assert_eq!(first.link("ben consent").as_deref(), Some("/plugin/fitbit/page/status.html?user=ben&days=30"));
     assert!(first.text().contains("Not given: connect on the setup page."));

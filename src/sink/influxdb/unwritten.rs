@@ -66,13 +66,20 @@ impl<'a> Unwritten<'a> {
                 continue;
             }
             let Some(mut entry) = self.entries.pop_front() else {
-                self.entries = self.store.changed(self.after, ENTRIES).await?.into();
-                let Some(last) = self.entries.back() else { break };
-                self.after = last.number;
+                let (entries, last) = self.store.changed(self.after, ENTRIES).await?;
+                let Some(last) = last else { break };
+                if entries.is_empty() {
+                    batch.through = Some(last);
+                }
+                (self.entries, self.after) = (entries.into(), last);
                 // They are read after what they are for: of a day that is recorded they say the same for ever.
                 self.zones.clear();
                 continue;
             };
+            if self.entries.is_empty() {
+                // What was left out after it is passed with it.
+                entry.number = self.after;
+            }
             if entry.gone {
                 self.write_anew(&mut batch, &entry).await?;
             }

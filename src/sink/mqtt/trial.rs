@@ -49,6 +49,8 @@ pub struct Trial {
     pub says_refusals: bool,
     /// Why it ended before its time, if it did.
     pub broken: Option<String>,
+    /// Whether it ended on the message to be retained; everything else had been tried by then.
+    pub broken_by_keeping: bool,
 }
 
 /// Why the broker did not accept us, and the cure where it is known.
@@ -151,15 +153,23 @@ impl Conversation {
             self.subscribe(filter);
         }
         self.answered(|conversation| conversation.subscribing.is_empty()).await?;
-        self.publish(&asked.keep, self.mark.clone(), true);
         for topic in &asked.send {
             self.publish(topic, String::new(), false);
         }
+        self.returned(&asked.send).await?;
+        // Last, for a broker that keeps nothing may end the connection over it.
+        self.publish(&asked.keep, self.mark.clone(), true);
+        let kept = self.returned(&own).await;
+        self.trial.broken_by_keeping = kept.is_err();
+        kept
+    }
+
+    /// Waits until the broker has these, and for a while until they come back.
+    async fn returned(&mut self, topics: &[String]) -> Result<(), Broken> {
         self.answered(Conversation::is_acknowledged).await?;
-        let refused = self.trial.refused.clone();
-        let back = move |conversation: &Conversation| {
-            let mut sent = own.iter().chain(&asked.send).filter(|topic| !refused.contains_key(*topic));
-            sent.all(|topic| conversation.trial.returned.contains(topic))
+        let back = |conversation: &Conversation| {
+            let Trial { refused, returned, .. } = &conversation.trial;
+            topics.iter().all(|topic| refused.contains_key(topic) || returned.contains(topic))
         };
         self.until(RETURN, back).await
     }

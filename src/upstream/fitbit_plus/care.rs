@@ -1,5 +1,6 @@
-//! What the documents about one patient say → readings. Pure. Nothing but numbers, units and times is read of them:
-//! names, addresses, notes, titles and the names of devices, which may hold a person's, are never looked at.
+//! What the documents about one patient say → readings. Pure. Nothing but numbers, units and times is read of them, and
+//! whether the patient is archived: names, addresses, notes, titles and the names of devices, which may hold a person's,
+//! are never looked at.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -48,6 +49,17 @@ pub fn care(body: &Json, context: &Context) -> Result<Decoded, Failure> {
         told.measured(kind, metric, value, text(&attributes["unit"]));
     }
     Ok(told.decoded)
+}
+
+/// Whether the organization has archived the patient.
+///
+/// # Errors
+/// It is no JSON:API document, or nobody is in it.
+pub fn archive(body: &Json, _context: &Context) -> Result<Decoded, Failure> {
+    let documents = Documents::read(body)?;
+    let patient =
+        documents.of("patient").next().ok_or_else(|| Failure::Malformed("there is no patient in it".into()))?;
+    Ok(Decoded { archived: patient["attributes"]["archived"] == true, ..Decoded::default() })
 }
 
 /// The next event of a patient's calendar, of those that are still to come; where there is none, that there is none.

@@ -3,7 +3,7 @@
 
 use serde_json::Value as Json;
 
-use super::care::{calendar, care, lacking};
+use super::care::{archive, calendar, care, lacking};
 use super::request::PAGE;
 use super::unit::KNOWN;
 use crate::metric::Group;
@@ -21,6 +21,9 @@ const FEW: usize = 3;
 /// Results are asked by the day on which they were entered or changed, with a day to spare on both sides: what is told
 /// twice changes nothing. Whatever can be read of it needs the plan, too, which is asked with it.
 pub static ENDPOINTS: &[Endpoint] = &[
+    // Before all else: whoever is archived is asked nothing.
+    row("patient", "/patient/{patient}", SCOPE, Span::OnceADay, 1, None, Decode::Own { gives: &[], decode: archive })
+        .account(),
     following(
         row(
             "result",

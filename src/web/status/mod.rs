@@ -23,7 +23,7 @@ use super::setup::{notice, person_view};
 use super::trouble::Trouble;
 use crate::fetch::Refusal;
 use crate::household::{Household, Member};
-use crate::metric::{KEPT, METRICS};
+use crate::metric::{Group, KEPT, METRICS};
 use crate::reading::Person;
 use crate::sink::mqtt::topic::Topics;
 use crate::snapshot::{AuthState, Shown, Snapshot};
@@ -73,10 +73,11 @@ async fn people(
         let trouble = match household.member(person).await {
             Ok(Some(member)) => {
                 let state = household.auth(&member).await?.state;
-                matches!(state, AuthState::AwaitingConsent | AuthState::Reauthorize)
+                let missing = matches!(state, AuthState::AwaitingConsent | AuthState::Reauthorize);
+                missing.then_some(if member.upstream.is_organizations() { "patient" } else { "consent" })
             }
             Ok(None) => continue,
-            Err(_) => true,
+            Err(_) => Some("file"),
         };
         let (user, href) = (person.to_string(), span.href(person));
         people.push(PersonLink { user, href, selected: person == shown, trouble });
@@ -133,6 +134,7 @@ fn groups(household: &Household, topics: &Topics, member: &Member, snapshot: &Sn
         groups.entry(shown.metric.group).or_default().push(ValueView {
             name: shown.metric.name,
             value: words::value(shown, now, member.zone),
+            goal: words::goal(shown),
             measured: words::measured(shown.at, now, member.zone),
             trend: trend(shown),
             topic: topics.value(&member.person, shown.metric),
@@ -150,7 +152,8 @@ fn trend(shown: &Shown) -> Option<String> {
     Some(format!("7 days: {mean}{}", change.unwrap_or_default()))
 }
 
-/// What the catalogue has and no endpoint of this upstream gives. Nobody expects of a care programme what trackers measure.
+/// What the catalogue has and no endpoint of this upstream gives. Nobody expects of a care programme what trackers measure,
+/// nor the other way round.
 fn lacking(member: &Member) -> Option<Lacking> {
     let upstream = member.upstream;
     if upstream.is_organizations() {
@@ -158,7 +161,8 @@ fn lacking(member: &Member) -> Option<Lacking> {
     }
     let given: Vec<_> = upstream.endpoints.iter().flat_map(|endpoint| endpoint.gives()).collect();
     let kept = |key: &str| KEPT.iter().any(|kept| kept.key == key);
-    let missing = METRICS.iter().filter(|metric| !given.contains(&metric.key) && !kept(metric.key));
+    let expected = METRICS.iter().filter(|metric| metric.group != Group::Plus && !kept(metric.key));
+    let missing = expected.filter(|metric| !given.contains(&metric.key));
     let names: Vec<_> = missing.map(|metric| metric.name).collect();
     let (provider, why) = (upstream.title.to_owned(), upstream.note.map(str::to_owned));
     (!names.is_empty()).then(|| Lacking { provider, why, metrics: names.join(", ") })

@@ -28,8 +28,8 @@ pub struct PersonLink {
     pub href: String,
     /// Whether this is the one shown.
     pub selected: bool,
-    /// Whether somebody has to do something for this person.
-    pub trouble: bool,
+    /// Where somebody has to do something for this person, in a word.
+    pub trouble: Option<&'static str>,
 }
 
 /// All that is known of a person, and some days of it.
@@ -101,6 +101,8 @@ pub struct ValueView {
     pub name: &'static str,
     /// With its unit.
     pub value: String,
+    /// What it is to be, where somebody set a goal.
+    pub goal: Option<String>,
     /// When it was measured.
     pub measured: String,
     /// Where it is going, where that is known.

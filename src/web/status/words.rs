@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use serde_json::Value as Json;
 
 use super::super::chart::Slot;
 use super::super::setup::when;
 use super::asked::Grain;
+use crate::event;
 use crate::metric::{Metric, Unit};
 use crate::reading::{Moment, Value};
 use crate::snapshot::Shown;
@@ -23,6 +25,13 @@ pub fn value(shown: &Shown, now: DateTime<Utc>, zone: Tz) -> String {
         },
         Value::Text(text) => text.clone(),
     }
+}
+
+/// What it is to be: of a total, how much of what.
+pub fn goal(shown: &Shown) -> Option<String> {
+    let goal = shown.beside.get("goal").and_then(Json::as_f64).filter(|goal| *goal > 0.0)?;
+    let goal = amount(goal, shown.metric, shown.unit);
+    Some(if event::is_total(shown.metric.key) { format!("of {goal}") } else { format!("goal {goal}") })
 }
 
 /// A number of a metric with the unit it is in.

@@ -87,7 +87,10 @@ async fn a_broker_that_keeps_nothing_is_found() {
     let forgetful = tokio::task::block_in_place(|| Mosquitto::start_with("retain_available false\n"));
     for protocol in ["3.1.1", "5"] {
         let said = at(&mut world, forgetful.plain, "bridge", &format!("mqtt.protocol = {protocol:?}\n"));
-        said.assert_finds("trouble", "broker", "it ended the connection while it was tried", "retained messages");
+        said.assert_finds("trouble", "retained messages", "ends the connection", "retain_available true");
+        for subject in ["broker", "topics", "commands", "Home Assistant"] {
+            said.assert_well(subject);
+        }
     }
 }
 

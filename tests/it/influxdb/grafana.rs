@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use fitbit2mqtt::config::Config;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use yaml_rust2::{Yaml, YamlLoader};
 
 use super::server::Server;
@@ -37,6 +37,17 @@ fn queries(dashboard: &Json) -> Vec<(String, String)> {
     queries
 }
 
+/// A query as Grafana sends it of this person.
+fn sent(query: &str, person: &str) -> String {
+    // Of what names are made of, only the dot means something in a regular expression.
+    let query = query.replace("${person:regex}", &person.replace('.', "\\."));
+    let query = query.replace("$timeFilter", "time >= 1792454400000ms and time <= 1795305600000ms");
+    let query = query.replace("$__interval", "10m");
+    // What is left is the end of a regular expression.
+    assert!(!query.replace("$/", "").contains('$'), "{query}");
+    query
+}
+
 #[test]
 fn what_belongs_together_fits() {
     let (dashboard, source) = (dashboard(), yaml("provisioning/datasources/fitbit2mqtt.yaml"));
@@ -61,8 +72,16 @@ fn what_belongs_together_fits() {
     assert_eq!(rows, wanted);
     assert_eq!(dashboard["templating"]["list"][0]["name"], "person");
     for (title, query) in queries(&dashboard) {
-        assert!(query.contains("$timeFilter") && query.contains("$person"), "{title}: {query}");
+        assert!(query.contains("$timeFilter") && query.contains("/^${person:regex}$/"), "{title}: {query}");
     }
+    // Levels end when they ended: a second column of times, as the panel of Grafana 11 takes it.
+    let levels = dashboard["panels"].as_array().unwrap().iter().find(|panel| panel["type"] == "state-timeline");
+    let made = levels.unwrap()["transformations"].as_array().unwrap();
+    let sum = json!({"left": "Time", "operator": "+", "right": "length"});
+    assert_eq!((&made[0]["options"]["binary"], &made[0]["options"]["alias"]), (&sum, &json!("end")));
+    assert_eq!(made[1]["options"]["conversions"], json!([{"targetField": "end", "destinationType": "time"}]));
+    let query = levels.unwrap()["targets"][0]["query"].as_str().unwrap();
+    assert!(query.contains("\"sleep-level-seconds\" * 1000 AS \"length\""), "{query}");
 
     let compose = yaml("compose.yaml");
     let services = &compose["services"];
@@ -100,19 +119,10 @@ async fn no_panel_is_empty_for_people_there_are() {
             people.contains("\"anna\"") && people.contains("\"ben\"")
         })
         .await;
-    let mut left: Vec<_> = ["anna", "ben"]
-        .iter()
-        .flat_map(|person| {
-            queries(&dashboard).into_iter().map(|(title, query)| (title, query.replace("$person", person)))
-        })
-        .collect();
+    let of =
+        |person: &'static str| queries(&dashboard).into_iter().map(move |(title, query)| (title, sent(&query, person)));
+    let mut left: Vec<_> = ["anna", "ben"].into_iter().flat_map(of).collect();
     assert!(left.len() > 60, "{}", left.len());
-    for (_, query) in &mut left {
-        *query = query.replace("$timeFilter", "time >= 1792454400000ms and time <= 1795305600000ms");
-        *query = query.replace("$__interval", "10m");
-        // What is left is the end of a regular expression.
-        assert!(!query.replace("$/", "").contains('$'), "{query}");
-    }
     world
         .until("every panel shows something", async |_| {
             let mut empty = Vec::new();
@@ -128,5 +138,14 @@ async fn no_panel_is_empty_for_people_there_are() {
             left.is_empty()
         })
         .await;
+    // A dot in a name is no other letter.
+    for (title, query) in of("an.a") {
+        let found = server.query(&query).await;
+        assert!(found["results"][0]["series"].is_null() && found["results"][0]["error"].is_null(), "{title}: {found}");
+    }
+    // Whatever follows a night, its last level ended.
+    let (_, levels) = of("anna").find(|(title, _)| title == "Levels").unwrap();
+    let rows = server.query(&levels).await["results"][0]["series"][0]["values"].as_array().unwrap().clone();
+    assert!(rows.iter().all(|row| row[2].as_f64().unwrap() > 0.0), "{rows:?}");
     world.stop().await;
 }

@@ -111,6 +111,56 @@ async fn an_action_publishes_all_active_patients_of_a_group_who_agreed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_archived_is_fetched_by_no_action_until_they_are_back() {
+    let clock = Clock::paced("2026-11-20T15:00:00Z".parse().unwrap(), 1.0);
+    let mut world = organization(Programme::default(), clock).await;
+    [8, 9].into_iter().for_each(|number| add(&world, number, true));
+    // The tenth is archived.
+    let (archived, patient) = (name(9), world.cloud.clinic().patient(9));
+    world.start().await;
+    world.await_topic(&format!("sensors/fitbit/{}/adherence-due", name(8)), |due| due == "20").await;
+    let topic = format!("fitbit2mqtt/user/{archived}/status");
+    let told = world.await_topic(&topic, |status| status.contains("archived")).await;
+    assert!(told.contains("is archived at Fitbit Plus, so that nothing is fetched"), "{told}");
+    let of_them = |world: &World| -> Vec<String> {
+        let requests = world.cloud.requests().into_iter();
+        let theirs = requests.filter(|asked| asked.path.contains(&patient) || asked.query.contains(&patient));
+        theirs.map(|asked| asked.path).collect()
+    };
+    assert_eq!(of_them(&world), [format!("/patient/{patient}")]);
+    let refused = world.fetch(&archived, "&force=true").await;
+    assert!(refused.status == 403 && refused.body.contains("out of the archive"), "{}", refused.body);
+    assert_eq!(of_them(&world).len(), 2);
+    assert!(!world.retained().await.keys().any(|topic| topic.starts_with(&format!("sensors/fitbit/{archived}/"))));
+
+    world.cloud.clinic().change("patient", &patient, |patient| patient["attributes"]["archived"] = false.into());
+    assert_eq!(world.fetch(&archived, "").await.status, 200);
+    world.await_topic(&format!("sensors/fitbit/{archived}/adherence-due"), |due| due == "20").await;
+    // Who is here is looked at once a day.
+    world.cloud.forget_requests();
+    assert_eq!(world.fetch(&archived, "").await.status, 200);
+    assert!(!of_them(&world).contains(&format!("/patient/{patient}")));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_does_not_exist_is_told_from_one_in_which_nobody_is() {
+    let clock = Clock::paced("2026-11-20T15:00:00Z".parse().unwrap(), 1.0);
+    let mut world = organization(Programme { patients: 1, groups: 3, each: 1, ..Programme::default() }, clock).await;
+    world.start().await;
+    let groups: Vec<_> = (0..3).map(|number| world.cloud.clinic().group(number)).collect();
+    let answer = world.get("/plugin/fitbit?group=nowhere").await;
+    assert_eq!(answer.status, 400, "{}", answer.body);
+    assert!(answer.body.contains("there is no group nowhere; there is "), "{}", answer.body);
+    assert!(groups.iter().all(|group| answer.body.contains(&format!("{group} ("))), "{}", answer.body);
+    for group in &groups {
+        let answer = world.get(&format!("/plugin/fitbit?group={group}")).await;
+        assert_eq!((answer.status, users(&answer.json()).len()), (200, 0), "{}", answer.body);
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_patients_trouble_is_nobody_elses() {
     let clock = Clock::paced("2026-11-20T15:00:00Z".parse().unwrap(), 1.0);
     let mut world = organization(Programme { patients: 6, groups: 1, each: 3, ..Programme::default() }, clock).await;

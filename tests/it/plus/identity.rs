@@ -12,6 +12,12 @@ async fn choose(world: &World, user: &str, patient: &str) -> (u16, String) {
     (answer.status, answer.body)
 }
 
+fn doctor(world: &World) -> String {
+    let mut doctor = world.program("127.0.0.1:1", &["doctor"]);
+    let output = tokio::task::block_in_place(|| doctor.output()).unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 fn patient(world: &World, user: &str) -> Option<String> {
     world.plugindata().person(&person(user)).unwrap().unwrap().patient
 }
@@ -67,6 +73,11 @@ async fn a_patient_of_whom_nothing_is_known_is_told_of_and_can_be_corrected() {
     world.until("nothing of the past was found", async |world| complete(world, "ben").await).await;
     let answer = world.fetch("ben", "&force=true").await.json();
     assert!(answer["failed"].to_string().contains("is it the right one?"), "{answer}");
+    let told = doctor(&world);
+    let anna = told.lines().find(|line| line.contains("anna was last fetched at ")).unwrap();
+    assert!(anna.starts_with("ok ") && !anna.contains("nothing is known"), "{told}");
+    let ben = told.lines().find(|line| line.contains("ben was last fetched at ")).unwrap();
+    assert!(ben.starts_with("warning ") && ben.ends_with(", and nothing is known of this patient"), "{told}");
     assert_eq!(choose(&world, "ben", &right).await.0, 200);
     world.await_topic("sensors/fitbit/ben/adherence-due", |due| due == "20").await;
     assert_eq!(world.fetch("ben", "&force=true").await.json()["failed"], Json::Array(Vec::new()));
@@ -86,10 +97,27 @@ async fn pages_and_doctor_do_not_speak_of_trackers_and_consent_pages() {
         assert!(!page.contains(word), "{word}: {page}");
     }
     assert!(page.contains("Fitbit Plus may be asked.") && page.contains("Weight (care programme), kg"), "{page}");
-    let mut doctor = world.program("127.0.0.1:1", &["doctor"]);
-    let output = tokio::task::block_in_place(|| doctor.output()).unwrap();
-    let told = String::from_utf8(output.stdout).unwrap();
+    let told = doctor(&world);
     assert!(told.contains("nobody logs in, so that none has to be registered"), "{told}");
     assert!(!told.contains("consented") && !told.contains("auth2") && !told.contains("scope "), "{told}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_household_of_patients_is_told_of_no_other_upstream() {
+    let mut world = clinic(Programme::default(), [0, 1]).await;
+    // Each of them says where they are from, and the household says nothing.
+    let file = world.data_dir().join("plugindata/fitbit.toml");
+    let application = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, application.replace("provider = \"fitbit-plus\"", "")).unwrap();
+    for user in ["anna", "ben"] {
+        world.plugindata().save(&person(user), |edit| edit.set("provider", "fitbit-plus")).unwrap();
+    }
+    world.start().await;
+    let page = world.get("/plugin/fitbit/page/setup.html").await.body;
+    assert!(page.contains("Nothing is missing.") && !page.contains("There is no client id"), "{page}");
+    world.plugindata().create(&person("carl")).unwrap();
+    let page = world.get("/plugin/fitbit/page/setup.html").await.body;
+    assert!(page.contains("There is no client id for Google Health."), "{page}");
     world.stop().await;
 }

@@ -13,7 +13,7 @@ use super::{PLUS_CREDENTIALS, PROVIDER, Programme};
 use crate::world::{PEOPLE, World, person};
 
 /// A household of patients: the simulated ones of these numbers, as `anna` and `ben`.
-pub(super) async fn clinic(programme: Programme, patients: [usize; 2]) -> World {
+pub async fn clinic(programme: Programme, patients: [usize; 2]) -> World {
     let clock = fitbit2mqtt::clock::Clock::paced("2026-11-20T15:00:00Z".parse().unwrap(), 1.0);
     let world = organization(programme, clock).await;
     for (name, patient) in PEOPLE.into_iter().zip(patients) {

@@ -10,7 +10,7 @@ use super::both::{Home, anna, minutes, noon, number, record};
 /// What changed after a number: metric, day, instants of samples or days, whether something is gone.
 async fn after(store: &Store, position: i64) -> Vec<(String, usize, bool)> {
     let mut told = Vec::new();
-    for entry in store.changed(position, 100).await.unwrap() {
+    for entry in store.changed(position, 100).await.unwrap().0 {
         let mut count = entry.readings.len();
         let mut samples = entry.samples();
         while let Some(some) = samples {
@@ -27,7 +27,7 @@ fn entry(name: &str, count: usize, gone: bool) -> (String, usize, bool) {
 }
 
 async fn last(store: &Store) -> i64 {
-    store.changed(0, 100).await.unwrap().last().map_or(0, |entry| entry.number)
+    store.changed(0, 100).await.unwrap().1.unwrap_or(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,5 +107,22 @@ async fn what_is_gone_is_told_until_everybody_knows() {
         let position = store.position("one").await.unwrap();
         record(store, &[number("steps", "2026-11-19", 1.0)], noon(5)).await;
         assert_eq!(after(store, position).await, [entry("steps 2026-11-19", 1, false)], "{engine}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_knows_any_more_hides_nothing() {
+    for home in Home::each().await {
+        let (store, engine) = (&home.store, home.engine);
+        let days: Vec<_> = (1..=9).map(|day| number("steps", &format!("2026-11-0{day}"), 1.0)).collect();
+        record(store, &days, noon(0)).await;
+        home.execute("UPDATE changed SET metric = 'luck' WHERE number <= 7 OR number = 9").await;
+        let read = async |after| {
+            let (entries, last) = store.changed(after, 3).await.unwrap();
+            (entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), last)
+        };
+        assert_eq!(read(0).await, (Vec::new(), Some(3)), "{engine}");
+        assert_eq!(read(6).await, (vec![8], Some(9)), "{engine}");
+        assert_eq!(read(9).await, (Vec::new(), None), "{engine}");
     }
 }
