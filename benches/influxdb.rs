@@ -1,11 +1,12 @@
 //! How fast everything goes to a real InfluxDB, beside its floor, measured in the same run: a bare client that has the same
-//! lines in memory and sends one request after the other. `cargo bench --bench influxdb`; it fails where the promise is
+//! lines in memory, packs them with gzip and sends one request after the other. `cargo bench --bench influxdb`; it fails where the promise is
 //! not kept. Wants Debian's influxdb.
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
 
 #[path = "../tests/it/influxdb/server.rs"]
 mod server;
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -14,6 +15,8 @@ use fitbit2mqtt::reading::{Moment, Person, Reading, Resolution, Value};
 use fitbit2mqtt::sink::influxdb::line::line;
 use fitbit2mqtt::sink::influxdb::{InfluxDb, Place, Settings};
 use fitbit2mqtt::store::{Batch, Store};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::Map;
 
 use self::server::Server;
@@ -83,7 +86,10 @@ async fn send(server: &Server, bodies: &[String], database: &str) -> Duration {
     let url = server.url(&format!("write?db={database}"));
     let began = Instant::now();
     for body in bodies {
-        http.post(&url).body(body.clone()).send().await.unwrap().error_for_status().unwrap();
+        let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
+        encoder.write_all(body.as_bytes()).unwrap();
+        let request = http.post(&url).header("Content-Encoding", "gzip").body(encoder.finish().unwrap());
+        request.send().await.unwrap().error_for_status().unwrap();
     }
     began.elapsed()
 }

@@ -4,6 +4,9 @@
 mod entity; // how a home-automation system shows it
 mod unit; // units, and their systems
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 pub use self::entity::Entity;
 use self::entity::{instant, measured, total, words};
 pub use self::unit::{BESIDE_UNITS, System, Unit};
@@ -111,7 +114,9 @@ impl Group {
 
 /// The metric with this key, published or only kept.
 pub fn find(key: &str) -> Option<&'static Metric> {
-    METRICS.iter().chain(KEPT).find(|metric| metric.key == key)
+    static BY_KEY: LazyLock<HashMap<&str, &Metric>> =
+        LazyLock::new(|| METRICS.iter().chain(KEPT).map(|metric| (metric.key, metric)).collect());
+    BY_KEY.get(key).copied()
 }
 
 const fn row(key: &'static str, name: &'static str, unit: Unit, group: Group, zero: Zero, entity: Entity) -> Metric {

@@ -6,16 +6,16 @@ use std::sync::LazyLock;
 
 use anyhow::Result;
 use chrono::NaiveDate;
-use sqlx::Row as _;
 
 use super::rows::{Insert, portions};
+use super::samples::{self, Series};
 use super::trouble::Doing;
-use super::{Connection, Cursor, Row, Store, Stored, readings, samples};
+use super::{Connection, Store, readings};
 use crate::metric::{self, Metric};
-use crate::reading::{Person, Resolution};
+use crate::reading::{Person, Reading, Resolution};
 
 /// A day of one metric of which something changed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Changed {
     /// Its place in the order of changes; none has it twice, and what changes again moves to the end.
     pub number: i64,
@@ -32,30 +32,26 @@ pub struct Changed {
     pub since: i64,
     /// Whether something that was told of the day is gone, or under another source or word.
     pub gone: bool,
-    /// What there is from `since` on; of samples, which are many, nothing: see [`Store::changed_samples`].
-    pub readings: Vec<Stored>,
+    /// What there is from `since` on; of samples, which are many, nothing.
+    pub readings: Vec<Reading>,
+    /// The samples, from the first: see [`Store::changed_samples`]; `None`: it is of none, or they are gone.
+    pub samples: Option<Samples>,
 }
 
 /// Which samples of a [`Changed`] are to be read.
 #[derive(Debug, Clone)]
 pub struct Samples {
-    person: Person,
-    metric: &'static Metric,
-    resolution: Resolution,
-    after: Cursor,
+    series: Series,
+    day: NaiveDate,
+    /// The Unix second from which on.
+    from: i64,
 }
 
-impl Changed {
-    /// The samples of it, from the first; `None`: it is of none.
-    pub fn samples(&self) -> Option<Samples> {
-        let after = Cursor { instant: self.since, ..Cursor::before(self.day) };
-        Some(Samples { person: self.person.clone(), metric: self.metric, resolution: self.resolution?, after })
-    }
-}
-
-/// Entries in their order: all that a destination needs to know, but for the samples.
-static ENTRIES: &str = "SELECT number, person, metric, day, resolution, since, gone FROM changed
-     WHERE number > $1 ORDER BY number LIMIT $2";
+/// Entries in their order, as one text: all that a destination needs to know, but for the samples.
+const ENTRIES: &str =
+    "SELECT string_agg(number || ' ' || metric || ' ' || day || ' ' || resolution || ' ' || since || ' '
+         || gone || ' ' || person, '\n')
+     FROM (SELECT * FROM changed WHERE number > $1 ORDER BY number LIMIT $2) AS changed";
 
 /// The values of days, nights and events among the entries from one number to another.
 // A cross join is one that SQLite makes in the order in which it is written: a few entries, then theirs.
@@ -112,6 +108,16 @@ impl Store {
         Ok(())
     }
 
+    /// Whether anything has changed since a change.
+    pub async fn is_changed(&self, after: i64) -> Result<bool> {
+        let next: Option<i64> = sqlx::query_scalar("SELECT number FROM changed WHERE number > $1 LIMIT 1")
+            .bind(after)
+            .fetch_optional(&self.pool)
+            .await
+            .context("reading from the store what changed")?;
+        Ok(next.is_some())
+    }
+
     /// How many days of metrics have changed since a change.
     pub async fn count_changed(&self, after: i64) -> Result<i64> {
         sqlx::query_scalar("SELECT COUNT(*) FROM changed WHERE number > $1")
@@ -126,64 +132,84 @@ impl Store {
     pub async fn changed(&self, after: i64, limit: usize) -> Result<(Vec<Changed>, Option<i64>)> {
         // One look at one state: an entry and its readings belong together.
         let mut transaction = self.pool.begin().await.context("reading the store")?;
-        let rows = sqlx::query(ENTRIES)
+        let lines: Option<String> = sqlx::query_scalar(ENTRIES)
             .bind(after)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&mut *transaction)
+            .fetch_one(&mut *transaction)
             .await
             .context("reading from the store what changed")?;
-        let mut entries: Vec<_> = rows.iter().filter_map(entry).collect();
-        let Some(last) = rows.last() else { return Ok((entries, None)) };
-        let last: i64 = last.try_get("number").context("reading from the store what changed")?;
+        let lines = lines.unwrap_or_default();
+        let mut numbered: Vec<_> = lines.lines().filter_map(number).collect();
+        numbered.sort_by_key(|(number, _)| *number);
+        let Some((last, _)) = numbered.last().copied() else { return Ok((Vec::new(), None)) };
         let lines = sqlx::query_scalar(sqlx::AssertSqlSafe(readings::text(self.engine, "entry", READINGS)))
             .bind(after)
             .bind(last)
             .fetch_one(&mut *transaction)
             .await
             .context("reading from the store what changed")?;
-        let mut found: HashMap<i64, Vec<Stored>> = HashMap::new();
-        for kept in readings::kept(lines) {
-            found.entry(kept.entry).or_default().extend(kept.stored);
-        }
-        for entry in &mut entries {
-            entry.readings = found.remove(&entry.number).unwrap_or_default();
+        let mut kept = readings::kept(&lines).into_iter().peekable();
+        let mut series: HashMap<Person, Vec<Series>> = HashMap::new();
+        let mut entries = Vec::with_capacity(numbered.len());
+        for (number, line) in numbered {
+            let Some(mut entry) = entry(number, line) else { continue };
+            while kept.next_if(|kept| kept.entry < number).is_some() {}
+            while let Some(kept) = kept.next_if(|kept| kept.entry == number) {
+                entry.readings.extend(kept.stored.map(|stored| stored.reading));
+            }
+            if let Some(resolution) = entry.resolution {
+                if !series.contains_key(&entry.person) {
+                    let theirs = samples::series_of(&mut transaction, &entry.person, &[]).await?;
+                    series.insert(entry.person.clone(), theirs);
+                }
+                let is_of = |series: &&Series| series.metric == entry.metric && series.resolution == resolution;
+                entry.samples = series[&entry.person].iter().find(is_of).map(|series| Samples {
+                    series: series.clone(),
+                    day: entry.day,
+                    from: entry.since,
+                });
+            }
+            entries.push(entry);
         }
         Ok((entries, Some(last)))
     }
 
     /// At most `limit` samples as they are now, and where the rest begins.
-    pub async fn changed_samples(&self, samples: &Samples, limit: usize) -> Result<(Vec<Stored>, Option<Samples>)> {
-        let mut transaction = self.pool.begin().await.context("reading the store")?;
-        let mut series = samples::series_of(&mut transaction, &samples.person, &[samples.metric]).await?;
-        series.retain(|series| series.resolution == samples.resolution);
-        let found = samples::after(&mut transaction, &series, &samples.after, limit).await?;
-        let rest = (found.len() >= limit).then(|| found.last().map(|(cursor, _)| cursor.clone())).flatten();
-        let rest = rest.map(|after| Samples { after, ..samples.clone() });
-        Ok((found.into_iter().map(|(_, stored)| stored).collect(), rest))
+    pub async fn changed_samples(&self, samples: &Samples, limit: usize) -> Result<(Vec<Reading>, Option<Samples>)> {
+        let mut connection = self.pool.acquire().await.context("reading the store")?;
+        let Samples { series, day, from } = samples;
+        let found: Vec<Reading> = series.of_day(&mut connection, *day, *from, limit).await?;
+        let last = found.last().filter(|_| found.len() >= limit);
+        let rest = last.map(|last| Samples { from: last.at.instant().saturating_add(1), ..samples.clone() });
+        Ok((found, rest))
     }
 }
 
-/// A row of [`ENTRIES`]; one of a metric that the catalogue no longer has is nothing.
-fn entry(row: &Row) -> Option<Changed> {
-    let seconds: i64 = row.try_get("resolution").ok()?;
-    Some(Changed {
-        number: row.try_get("number").ok()?,
-        person: row.try_get::<String, _>("person").ok()?.parse().ok()?,
-        metric: metric::find(row.try_get("metric").ok()?)?,
-        day: row.try_get::<String, _>("day").ok()?.parse().ok()?,
-        resolution: Resolution::of_seconds(seconds.try_into().ok()?),
-        since: row.try_get("since").ok()?,
-        gone: row.try_get::<i64, _>("gone").ok()? != 0,
-        readings: Vec::new(),
-    })
+/// A line of [`ENTRIES`] and its number.
+fn number(line: &str) -> Option<(i64, &str)> {
+    let (number, line) = line.split_once(' ')?;
+    Some((number.parse().ok()?, line))
+}
+
+/// The rest of such a line; one of a metric that the catalogue no longer has is nothing.
+fn entry(number: i64, line: &str) -> Option<Changed> {
+    let mut columns = line.splitn(6, ' ');
+    let metric = metric::find(columns.next()?)?;
+    let day = columns.next()?.parse().ok()?;
+    let resolution = Resolution::of_seconds(columns.next()?.parse().ok()?);
+    let since = columns.next()?.parse().ok()?;
+    let gone = columns.next()? != "0";
+    let person = columns.next()?.parse().ok()?;
+    Some(Changed { number, person, metric, day, resolution, since, gone, readings: Vec::new(), samples: None })
 }
 
 /// What one answer changed.
 #[derive(Default)]
 pub(super) struct Changes(BTreeMap<Key, (i64, bool)>);
 
-/// Metric, day, resolution in seconds.
-type Key = (&'static str, NaiveDate, i64);
+/// Day, metric, resolution in seconds. Day by day, for databases of time series keep each stretch of days apart, and take
+/// a request that is of few of them much faster.
+type Key = (NaiveDate, &'static str, i64);
 
 impl Changes {
     /// One more, at an instant.
@@ -196,7 +222,7 @@ impl Changes {
         gone: bool,
     ) {
         let resolution = resolution.map_or(0, |resolution| i64::from(resolution.seconds()));
-        let (since, was_gone) = self.0.entry((metric.key, day, resolution)).or_insert((instant, gone));
+        let (since, was_gone) = self.0.entry((day, metric.key, resolution)).or_insert((instant, gone));
         (*since, *was_gone) = (instant.min(*since), gone || *was_gone);
     }
 
@@ -216,7 +242,7 @@ impl Changes {
         let numbered: Vec<_> = (last + 1..).zip(self.0).collect();
         for portion in portions(&numbered) {
             let mut query = sqlx::query(NOTE.of(connection, portion));
-            for (number, ((metric, day, resolution), (since, gone))) in portion {
+            for (number, ((day, metric, resolution), (since, gone))) in portion {
                 query = query.bind(*metric).bind(day.to_string()).bind(*resolution);
                 query = query.bind(*since).bind(i64::from(*gone)).bind(*number);
             }

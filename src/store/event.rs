@@ -38,7 +38,7 @@ impl Store {
                 .fetch_one(&mut *transaction)
                 .await
                 .context("reading the latest readings from the store")?;
-            since.extend(kept(lines).into_iter().filter_map(|kept| kept.stored));
+            since.extend(kept(&lines).into_iter().filter_map(|kept| kept.stored));
         }
         Ok(since)
     }

@@ -131,7 +131,7 @@ impl Store {
             .fetch_one(&self.pool)
             .await
             .context("reading the history from the store")?;
-        Ok(readings::kept(lines).into_iter().rev().filter_map(|kept| kept.stored).collect())
+        Ok(readings::kept(&lines).into_iter().rev().filter_map(|kept| kept.stored).collect())
     }
 }
 

@@ -31,7 +31,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::any::AnyRow;
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 
 use self::engine::Engine;
@@ -52,8 +51,6 @@ pub use wish::Wish;
 
 /// A connection on which statements run, usually that of a transaction.
 type Connection = AnyConnection;
-/// What a statement gives back.
-type Row = AnyRow;
 
 /// The store; clones share one pool of connections.
 #[derive(Clone)]

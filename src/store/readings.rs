@@ -176,11 +176,11 @@ async fn known(
         .fetch_one(connection)
         .await
         .context("reading the store")?;
-    let read = |Kept { key, asked, stored, .. }: Kept| {
+    let read = |Kept { key, asked, stored, .. }: Kept<'_>| {
         let Stored { reading, revision, .. } = stored?;
         Some((key, (reading, instant(asked), revision)))
     };
-    Ok(kept(lines).into_iter().filter_map(read).collect())
+    Ok(kept(&lines).into_iter().filter_map(read).collect())
 }
 
 /// Writes readings that are either all numbers or all texts.

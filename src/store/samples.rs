@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use anyhow::{Result, bail};
 
-pub(super) use self::read::{NEWEST_SAMPLE, after, next_day, series_of};
+pub(super) use self::read::{NEWEST_SAMPLE, Series, after, next_day, series_of};
 use super::changed::Changes;
 use super::readings::storable;
 use super::record::Answered;

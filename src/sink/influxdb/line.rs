@@ -47,6 +47,9 @@ static ZONES: &[(&str, &str)] = &[
     ("peak-zone-minutes",          "peak"),
 ];
 
+/// Bytes of a line, usually: that of a workout is longer.
+const USUAL_LENGTH: usize = 100;
+
 /// The measurement a reading belongs to.
 pub fn measurement(metric: &Metric, intraday: bool) -> &'static str {
     let named =
@@ -99,7 +102,8 @@ pub fn named(line: &str) -> String {
 /// where it begins in `zones`, the person's own.
 pub fn line(person: &Person, reading: &Reading, zones: &Zones) -> Option<String> {
     let key = reading.metric.key;
-    let mut line = measurement(reading.metric, reading.resolution.is_some()).to_owned();
+    let mut line = String::with_capacity(USUAL_LENGTH);
+    line.push_str(measurement(reading.metric, reading.resolution.is_some()));
     let mut tag = |name: &str, value: &str| {
         // InfluxDB refuses a tag without a value.
         if !value.is_empty() {
@@ -170,6 +174,10 @@ fn field(line: &mut String, name: &str, value: &Value) -> Option<()> {
 
 /// A backslash goes before what would end the word. A line feed would end the line, which nothing can escape in a tag.
 fn escape(line: &mut String, text: &str, special: &[char]) {
+    if text.bytes().all(|letter| !matches!(letter, b',' | b'=' | b' ' | b'"' | b'\\' | b'\n' | b'\r')) {
+        line.push_str(text);
+        return;
+    }
     let quoted = special.contains(&'"');
     for letter in text.chars() {
         match letter {

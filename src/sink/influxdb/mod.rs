@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use prometheus::Histogram;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use self::line::quota_line;
@@ -35,6 +35,8 @@ const LOOK: Duration = Duration::from_secs(60);
 /// What was taken so long ago is believed to be kept: VictoriaMetrics has it in memory only for some seconds, and loses it
 /// when it is killed (<https://docs.victoriametrics.com/victoriametrics/single-server-victoriametrics/#storage>).
 const SETTLED: Duration = Duration::from_secs(10);
+/// How many batches are read ahead.
+const READ_AHEAD: usize = 1;
 /// How long a stop waits for what was not written yet.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -108,7 +110,7 @@ impl InfluxDb {
         let everything = async {
             loop {
                 let through = progress.borrow_and_update().through;
-                if self.inner.store.count_changed(through).await? == 0 || progress.changed().await.is_err() {
+                if !self.inner.store.is_changed(through).await? || progress.changed().await.is_err() {
                     return Ok(());
                 }
             }
@@ -214,24 +216,26 @@ impl Inner {
         };
         self.progress.send_modify(|progress| progress.through = standing.through);
         self.settle(standing).await?;
-        let mut unwritten = Unwritten::new(&self.store, standing.through);
-        let mut next = unwritten.next(MOST_LINES).await.map_err(unreadable)?;
         let quotas = std::mem::take(&mut *self.quotas.lock().unwrap_or_else(PoisonError::into_inner));
-        if !quotas.is_empty() {
-            // Where this fails, the next fetch has a newer word.
-            next.get_or_insert_default().lines.extend(quotas.into_values());
-        }
-        while let Some(batch) = next {
-            // The next one is read while this one is under way.
-            let (written, following) = tokio::join!(self.writer.write(&batch), unwritten.next(MOST_LINES));
-            written?;
-            if let Batch { through: Some(through), .. } = batch {
+        // Where this fails, the next fetch has a newer word.
+        let mut quotas: Vec<_> = quotas.into_values().collect();
+        // The next ones are read while one is under way, and no more than fit: InfluxDB decides how fast.
+        let (sender, mut batches) = mpsc::channel(READ_AHEAD);
+        tokio::spawn(Unwritten::new(self.store.clone(), standing.through).send_all(MOST_LINES, sender));
+        loop {
+            let mut batch = match batches.recv().await {
+                Some(batch) => batch.map_err(unreadable)?,
+                None if quotas.is_empty() => break,
+                None => Batch::default(),
+            };
+            batch.lines.append(&mut quotas);
+            self.writer.write(&batch).await?;
+            if let Some(through) = batch.through {
                 standing.through = through;
                 standing.taken.push_back((Instant::now(), through));
                 self.progress.send_modify(|progress| progress.through = through);
                 self.settle(standing).await?;
             }
-            next = following.map_err(unreadable)?;
         }
         Ok(standing.taken.front().map_or(LOOK, |(when, _)| SETTLED.saturating_sub(when.elapsed())))
     }

@@ -1,10 +1,11 @@
-//! What InfluxDB does not have yet, read from the store batch by batch in the order in which it changed. Sends nothing.
+//! What InfluxDB does not have yet, read from the store batch by batch in the order in which it changed. Knows no server.
 
 use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
 
 use anyhow::Result;
 use chrono::{DateTime, Days, TimeDelta, Utc};
+use tokio::sync::mpsc::Sender;
 
 use super::line::{beside, line, measurement};
 use crate::reading::{Moment, Person, Reading};
@@ -37,8 +38,8 @@ pub(super) struct Deletion {
 }
 
 /// Everything that changed after some change.
-pub(super) struct Unwritten<'a> {
-    store: &'a Store,
+pub(super) struct Unwritten {
+    store: Store,
     /// Those of the people among the entries.
     zones: BTreeMap<Person, Zones>,
     after: i64,
@@ -47,18 +48,28 @@ pub(super) struct Unwritten<'a> {
     rest: Option<(Changed, Samples)>,
 }
 
-impl<'a> Unwritten<'a> {
-    pub fn new(store: &'a Store, after: i64) -> Unwritten<'a> {
+impl Unwritten {
+    pub fn new(store: Store, after: i64) -> Unwritten {
         Unwritten { store, zones: BTreeMap::new(), after, entries: VecDeque::new(), rest: None }
     }
 
-    /// The next batch of some `most` lines; `None`: there is nothing more.
-    pub async fn next(&mut self, most: usize) -> Result<Option<Batch>> {
+    /// Hands over batches of some `most` lines for as long as there is anything and somebody takes them.
+    pub async fn send_all(mut self, most: usize, batches: Sender<Result<Batch>>) {
+        while let Some(batch) = self.next(most).await.transpose() {
+            let failed = batch.is_err();
+            if batches.send(batch).await.is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    /// The next batch; `None`: there is nothing more.
+    async fn next(&mut self, most: usize) -> Result<Option<Batch>> {
         let mut batch = Batch::default();
         while batch.lines.len() < most {
             if let Some((entry, samples)) = self.rest.take() {
                 let (found, rest) = self.store.changed_samples(&samples, most - batch.lines.len()).await?;
-                self.add(&mut batch, &entry.person, found.into_iter().map(|stored| stored.reading)).await?;
+                self.add(&mut batch, &entry.person, found.iter()).await?;
                 match rest {
                     Some(rest) => self.rest = Some((entry, rest)),
                     None => batch.through = Some(entry.number),
@@ -83,9 +94,8 @@ impl<'a> Unwritten<'a> {
             if entry.gone {
                 self.write_anew(&mut batch, &entry).await?;
             }
-            let readings = std::mem::take(&mut entry.readings);
-            self.add(&mut batch, &entry.person, readings.into_iter().map(|stored| stored.reading)).await?;
-            match entry.samples() {
+            self.add(&mut batch, &entry.person, entry.readings.iter()).await?;
+            match entry.samples.take() {
                 Some(samples) => self.rest = Some((entry, samples)),
                 None => batch.through = Some(entry.number),
             }
@@ -110,7 +120,7 @@ impl<'a> Unwritten<'a> {
         let mut after: Option<Cursor> = None;
         loop {
             let page = self.store.history(&entry.person, &selection, after, PAGE).await?;
-            let readings = page.readings.into_iter().map(|stored| stored.reading).filter(|reading| {
+            let readings = page.readings.iter().map(|stored| &stored.reading).filter(|reading| {
                 let at = match reading.at {
                     Moment::Time(time) => time.to_utc(),
                     Moment::Date(date) => zones.begin(date),
@@ -125,9 +135,14 @@ impl<'a> Unwritten<'a> {
         }
     }
 
-    async fn add(&mut self, batch: &mut Batch, person: &Person, readings: impl Iterator<Item = Reading>) -> Result<()> {
+    async fn add<'a>(
+        &mut self,
+        batch: &mut Batch,
+        person: &Person,
+        readings: impl Iterator<Item = &'a Reading>,
+    ) -> Result<()> {
         let zones = self.zones(person).await?;
-        batch.lines.extend(readings.filter_map(|reading| line(person, &reading, zones)));
+        batch.lines.extend(readings.filter_map(|reading| line(person, reading, zones)));
         Ok(())
     }
 

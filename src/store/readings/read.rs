@@ -38,7 +38,7 @@ impl Store {
             .fetch_one(&self.pool)
             .await
             .context("reading the newest values from the store")?;
-        let mut newest: Vec<_> = kept(lines).into_iter().filter_map(|kept| kept.stored).collect();
+        let mut newest: Vec<_> = kept(&lines).into_iter().filter_map(|kept| kept.stored).collect();
         for metric in samples::NEWEST_SAMPLE.iter().filter_map(|key| metric::find(key)) {
             let Some(sample) = self.newest_sample(person, metric).await? else { continue };
             let place = newest.iter().position(|stored| stored.reading.metric == metric);
@@ -61,7 +61,7 @@ impl Store {
             .fetch_one(&self.pool)
             .await
             .context("reading the newest value from the store")?;
-        Ok(kept(lines).pop().and_then(|kept| kept.stored))
+        Ok(kept(&lines).pop().and_then(|kept| kept.stored))
     }
 
     /// The days from `from` on which something was worn: a total above zero that only a worn device gives.
@@ -111,10 +111,10 @@ pub(in crate::store) async fn after(
         .fetch_one(connection)
         .await
         .context("reading the history from the store")?;
-    let read = |Kept { metric, key: (day, instant, place), stored, .. }: Kept| {
-        (Cursor { day, instant, metric, resolution: 0, place }, stored)
+    let read = |Kept { metric, key: (day, instant, place), stored, .. }: Kept<'_>| {
+        (Cursor { day, instant, metric: metric.to_owned(), resolution: 0, place }, stored)
     };
-    Ok(kept(lines).into_iter().map(read).collect())
+    Ok(kept(&lines).into_iter().map(read).collect())
 }
 
 /// The first day after `day` of which there is any reading.
@@ -139,9 +139,9 @@ pub(in crate::store) fn one_of(column: &str, metrics: &[&'static Metric]) -> Str
 }
 
 /// A reading as it stands in the store.
-pub(in crate::store) struct Kept {
+pub(in crate::store) struct Kept<'a> {
     pub entry: i64,
-    pub metric: String,
+    pub metric: &'a str,
     pub key: Key,
     /// Unix milliseconds.
     pub asked: i64,
@@ -162,12 +162,12 @@ pub(in crate::store) fn text(engine: Engine, entry: &str, rows: &str) -> String 
 }
 
 /// The readings of a [`text`] in order of time.
-pub(in crate::store) fn kept(lines: Option<String>) -> Vec<Kept> {
-    let lines = lines.unwrap_or_default();
-    let mut kept: Vec<_> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).map(Row::read).collect();
+pub(in crate::store) fn kept(lines: &Option<String>) -> Vec<Kept<'_>> {
+    let lines = lines.iter().flat_map(|lines| lines.lines());
+    let mut kept: Vec<_> = lines.filter_map(|line| serde_json::from_str(line).ok()).map(Row::read).collect();
     // A database need not keep the order of rows that it puts together.
     kept.sort_by(|one, other| {
-        let place = |kept: &Kept| (kept.entry, kept.key.0, kept.key.1);
+        let place = |kept: &Kept<'_>| (kept.entry, kept.key.0, kept.key.1);
         (place(one), &one.metric, one.key.2).cmp(&(place(other), &other.metric, other.key.2))
     });
     kept
@@ -191,10 +191,10 @@ struct Row<'a> {
     revision: i64,
 }
 
-impl Row<'_> {
-    fn read(self) -> Kept {
+impl<'a> Row<'a> {
+    fn read(self) -> Kept<'a> {
         let Row { entry, day, instant, place, asked, .. } = self;
-        Kept { entry, metric: self.metric.to_owned(), key: (day, instant, place), asked, stored: self.stored() }
+        Kept { entry, metric: self.metric, key: (day, instant, place), asked, stored: self.stored() }
     }
 
     fn stored(self) -> Option<Stored> {

@@ -1,7 +1,5 @@
 //! Samples read back: thousands as one text, because a driver takes longer to hand over a row than a database to find it.
 
-use std::collections::HashMap;
-
 use anyhow::Result;
 use chrono::{FixedOffset, NaiveDate, NaiveTime};
 
@@ -21,21 +19,25 @@ const EASTERNMOST: i64 = 14 * 3600;
 const WESTERNMOST: i64 = 12 * 3600;
 
 /// Of a series (`$1`) the newest sample: one look at the primary key.
-const NEWEST: &str = "sample.series = $1 ORDER BY sample.instant DESC LIMIT 1";
+const NEWEST: &str = "series = $1 ORDER BY instant DESC LIMIT 1";
 
-/// Of a series (`$1`) those of a civil day, and of a stretch of time that is searched for them.
-const OF_DAY: &str = "sample.series = $1 AND sample.instant >= $2 AND sample.instant < $3
-     AND sample.instant + origin.east >= $4 AND sample.instant + origin.east < $5 ORDER BY sample.instant LIMIT $6";
+/// Of a series (`$1`) those from an instant (`$2`) on, of all civil days that somebody's samples have between two others.
+const OF_DAY: &str = "series = $1 AND instant < $4 - (SELECT MIN(east) FROM origin)
+     AND instant >= (SELECT CASE WHEN $2 > $3 - MAX(east) THEN $2 ELSE $3 - MAX(east) END FROM origin)
+     ORDER BY instant LIMIT $5";
 
-/// The samples that a condition leaves, as one text: a line each, its columns one space apart.
-fn text(engine: Engine, condition: &str) -> String {
-    let number = engine.digits("number");
+/// Two texts of a line for each row: all origins, and the samples that a condition leaves; columns are one space apart.
+fn text<T: Sampled>(engine: Engine, condition: &str) -> String {
+    let (before, number, source) = (T::BEFORE, engine.digits("number"), engine.quoted("source"));
     format!(
-        "SELECT string_agg(instant || ' ' || {number} || ' ' || origin || ' ' || asked || ' ' || revision
-             || COALESCE(' ' || beside, ''), '\n')
-         FROM (SELECT sample.* FROM sample JOIN origin ON origin.id = sample.origin WHERE {condition}) AS sample"
+        "SELECT (SELECT string_agg(id || ' ' || east || ' ' || {source}, '\n') FROM origin),
+             string_agg({before} instant || ' ' || {number} || ' ' || origin || COALESCE(' ' || beside, ''), '\n')
+         FROM (SELECT * FROM sample WHERE {condition}) AS sample"
     )
 }
+
+/// What a [`text`] gives back.
+type Texts = (Option<String>, Option<String>);
 
 impl Store {
     /// The newest sample of a metric, of whatever resolution.
@@ -47,21 +49,23 @@ impl Store {
         let mut connection = self.pool.acquire().await.context("reading the newest sample from the store")?;
         let mut newest = None;
         for series in series_of(&mut connection, person, &[metric]).await? {
-            let lines: Option<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(text(Engine::of(&connection), NEWEST)))
+            let texts = sqlx::query_as(sqlx::AssertSqlSafe(text::<Stored>(self.engine, NEWEST)))
                 .bind(series.id)
                 .fetch_one(&mut *connection)
                 .await
                 .context("reading the newest sample from the store")?;
-            newest = newest.into_iter().chain(series.read(&mut connection, lines).await?).max_by_key(|(at, _)| *at);
+            let samples: Vec<Stored> = series.read(&texts);
+            newest = newest.into_iter().chain(samples).max_by_key(|stored: &Stored| stored.reading.at.instant());
         }
-        Ok(newest.map(|(_, stored)| stored))
+        Ok(newest)
     }
 }
 
 /// Samples of one metric and resolution.
+#[derive(Debug, Clone)]
 pub(in crate::store) struct Series {
     pub id: i64,
-    metric: &'static Metric,
+    pub metric: &'static Metric,
     pub resolution: Resolution,
 }
 
@@ -93,21 +97,13 @@ pub(in crate::store) async fn after(
     limit: usize,
 ) -> Result<Vec<(Cursor, Stored)>> {
     let mut found = Vec::new();
-    let midnight = after.day.and_time(NaiveTime::MIN).and_utc().timestamp();
     for series in series {
         let (metric, resolution) = (series.metric.key, i64::from(series.resolution.seconds()));
         let begins_after = (metric, resolution) > (after.metric.as_str(), after.resolution);
-        let lines = sqlx::query_scalar(sqlx::AssertSqlSafe(text(Engine::of(connection), OF_DAY)))
-            .bind(series.id)
-            .bind((midnight - EASTERNMOST).max(after.instant.saturating_add(i64::from(!begins_after))))
-            .bind(midnight + DAY + WESTERNMOST)
-            .bind(midnight)
-            .bind(midnight + DAY)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_one(&mut *connection)
-            .await
-            .context("reading the history from the store")?;
-        found.extend(series.read(connection, lines).await?.into_iter().map(|(instant, stored)| {
+        let from = after.instant.saturating_add(i64::from(!begins_after));
+        let samples: Vec<Stored> = series.of_day(connection, after.day, from, limit).await?;
+        found.extend(samples.into_iter().map(|stored| {
+            let instant = stored.reading.at.instant();
             (Cursor { day: after.day, instant, metric: metric.to_owned(), resolution, place: 0 }, stored)
         }));
     }
@@ -136,43 +132,113 @@ pub(in crate::store) async fn next_day(
     Ok(first.map(|first| moment(first - WESTERNMOST).date_naive().max(tomorrow)))
 }
 
-/// Where samples came from: how far east of UTC, and from which device.
-type Origin = (FixedOffset, Option<String>);
+/// A sample as somebody wants it.
+pub(in crate::store) trait Sampled: Sized {
+    /// The columns that stand before those of every reading.
+    const BEFORE: &str;
 
-impl Series {
-    /// The samples of a [`text`] and their Unix seconds, in order of time.
-    async fn read(&self, connection: &mut Connection, lines: Option<String>) -> Result<Vec<(i64, Stored)>> {
-        let Some(lines) = lines else { return Ok(Vec::new()) };
-        // Only now: whoever writes a sample has noted its origin by then.
-        let origins: Vec<(i64, i64, Option<String>)> = sqlx::query_as("SELECT id, east, source FROM origin")
-            .fetch_all(connection)
-            .await
-            .context("reading the history from the store")?;
-        let origins: HashMap<i64, Origin> = origins
-            .into_iter()
-            .filter_map(|(id, east, source)| Some((id, (FixedOffset::east_opt(east.try_into().ok()?)?, source))))
-            .collect();
-        let mut samples: Vec<_> = lines.lines().filter_map(|line| self.sample(line, &origins)).collect();
-        samples.sort_by_key(|(instant, _)| *instant);
-        Ok(samples)
-    }
+    /// A line of a [`text`].
+    fn of(line: &str, series: &Series, origins: &[Origin]) -> Option<Self>;
 
-    fn sample(&self, line: &str, origins: &HashMap<i64, Origin>) -> Option<(i64, Stored)> {
-        let mut columns = line.splitn(6, ' ');
-        let instant = columns.next()?.parse().ok()?;
+    fn reading(&self) -> &Reading;
+}
+
+impl Sampled for Reading {
+    const BEFORE: &str = "";
+
+    fn of(line: &str, series: &Series, origins: &[Origin]) -> Option<Reading> {
+        let mut columns = line.splitn(4, ' ');
+        let instant = moment(columns.next()?.parse().ok()?);
         let number = columns.next()?.parse().ok()?;
-        let (east, source) = origins.get(&columns.next()?.parse().ok()?)?;
-        let asked = moment(columns.next()?.parse().ok()?);
-        let revision = columns.next()?.parse().ok()?;
+        let origin: i64 = columns.next()?.parse().ok()?;
+        let (_, east, source) = origins.iter().find(|(id, ..)| *id == origin)?;
         let beside = columns.next().map(|text| serde_json::from_str(text).unwrap_or_default());
-        let reading = Reading {
-            metric: self.metric,
+        Some(Reading {
+            metric: series.metric,
             value: Value::Number(number),
-            at: Moment::Time(moment(instant).with_timezone(east)),
+            at: Moment::Time(instant.with_timezone(east)),
             source: source.clone(),
             beside: beside.unwrap_or_default(),
-            resolution: Some(self.resolution),
-        };
-        Some((instant, Stored { reading, fetched: asked, revision }))
+            resolution: Some(series.resolution),
+        })
     }
+
+    fn reading(&self) -> &Reading {
+        self
+    }
+}
+
+impl Sampled for Stored {
+    const BEFORE: &str = "asked || ' ' || revision || ' ' ||";
+
+    fn of(line: &str, series: &Series, origins: &[Origin]) -> Option<Stored> {
+        let (asked, line) = line.split_once(' ')?;
+        let (revision, line) = line.split_once(' ')?;
+        let reading = Reading::of(line, series, origins)?;
+        Some(Stored { reading, fetched: moment(asked.parse().ok()?), revision: revision.parse().ok()? })
+    }
+
+    fn reading(&self) -> &Reading {
+        &self.reading
+    }
+}
+
+/// Where samples came from: how far east of UTC, and from which device.
+type Origin = (i64, FixedOffset, Option<String>);
+
+impl Series {
+    /// At most `limit` samples of a civil day, from a Unix second on, in order of time.
+    pub async fn of_day<T: Sampled>(
+        &self,
+        connection: &mut Connection,
+        day: NaiveDate,
+        mut from: i64,
+        limit: usize,
+    ) -> Result<Vec<T>> {
+        let midnight = day.and_time(NaiveTime::MIN).and_utc().timestamp();
+        let mut found: Vec<T> = Vec::new();
+        loop {
+            let texts = sqlx::query_as(sqlx::AssertSqlSafe(text::<T>(Engine::of(connection), OF_DAY)))
+                .bind(self.id)
+                .bind(from)
+                .bind(midnight)
+                .bind(midnight + DAY)
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_one(&mut *connection)
+                .await
+                .context("reading the history from the store")?;
+            let mut samples: Vec<T> = self.read(&texts);
+            let last = samples.last().filter(|_| samples.len() >= limit);
+            let next = last.map(|sample| sample.reading().at.instant().saturating_add(1));
+            // Where people live in several time zones, some are of the days beside it.
+            samples.retain(|sample| sample.reading().at.date() == day);
+            if found.is_empty() {
+                found = samples
+            } else {
+                found.append(&mut samples)
+            }
+            match next {
+                Some(next) if found.len() < limit => from = next,
+                _ => break,
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// The samples of a [`text`], in order of time.
+    fn read<T: Sampled>(&self, (origins, samples): &Texts) -> Vec<T> {
+        let origins: Vec<_> = origins.iter().flat_map(|lines| lines.lines()).filter_map(origin).collect();
+        let samples = samples.iter().flat_map(|lines| lines.lines());
+        let mut samples: Vec<T> = samples.filter_map(|line| T::of(line, self, &origins)).collect();
+        // A database need not keep the order of rows that it puts together.
+        samples.sort_by_key(|sample| sample.reading().at.instant());
+        samples
+    }
+}
+
+fn origin(line: &str) -> Option<Origin> {
+    let mut columns = line.splitn(3, ' ');
+    let (id, east) = (columns.next()?.parse().ok()?, columns.next()?.parse().ok()?);
+    Some((id, FixedOffset::east_opt(east)?, serde_json::from_str(columns.next()?).ok()?))
 }

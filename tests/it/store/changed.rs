@@ -12,7 +12,7 @@ async fn after(store: &Store, position: i64) -> Vec<(String, usize, bool)> {
     let mut told = Vec::new();
     for entry in store.changed(position, 100).await.unwrap().0 {
         let mut count = entry.readings.len();
-        let mut samples = entry.samples();
+        let mut samples = entry.samples;
         while let Some(some) = samples {
             let (found, rest) = store.changed_samples(&some, 7).await.unwrap();
             (count, samples) = (count + found.len(), rest);
