@@ -2,6 +2,7 @@
 //! output, no clock. Values stay metric, whatever system a person has: a line has no place for a unit.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
@@ -46,9 +47,6 @@ static ZONES: &[(&str, &str)] = &[
     ("cardio-zone-minutes",        "cardio"),
     ("peak-zone-minutes",          "peak"),
 ];
-
-/// Bytes of a line, usually: that of a workout is longer.
-const USUAL_LENGTH: usize = 100;
 
 /// The measurement a reading belongs to.
 pub fn measurement(metric: &Metric, intraday: bool) -> &'static str {
@@ -97,12 +95,58 @@ pub fn named(line: &str) -> String {
     format!("{} at {at}", &line[..head])
 }
 
+/// Lines one after the other in one text, as they are sent; each ends with a line feed.
+#[derive(Debug, Default)]
+pub struct Lines {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Lines {
+    /// Adds the line of a reading, if it has one.
+    pub fn add(&mut self, person: &Person, reading: &Reading, zones: &Zones) {
+        let before = self.text.len();
+        match write_line(&mut self.text, person, reading, zones) {
+            Some(()) => self.end(),
+            None => self.text.truncate(before),
+        }
+    }
+
+    /// Adds a line of another kind.
+    pub fn push(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.text.push('\n');
+        self.ends.push(self.text.len());
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Some of them.
+    pub fn text(&self, some: &Range<usize>) -> &str {
+        let end = |line: usize| line.checked_sub(1).map_or(0, |line| self.ends[line]);
+        &self.text[end(some.start)..end(some.end)]
+    }
+}
+
 /// One line, without the line feed; `None` for a text that is empty. The value is the field named as the metric, what
 /// stands beside it `<metric>-<name>`; a number is always a float, so that a field never changes its type. A day stands
 /// where it begins in `zones`, the person's own.
 pub fn line(person: &Person, reading: &Reading, zones: &Zones) -> Option<String> {
+    let mut line = String::new();
+    write_line(&mut line, person, reading, zones)?;
+    Some(line)
+}
+
+/// Writes one, or a beginning of it where there is none.
+fn write_line(line: &mut String, person: &Person, reading: &Reading, zones: &Zones) -> Option<()> {
     let key = reading.metric.key;
-    let mut line = String::with_capacity(USUAL_LENGTH);
     line.push_str(measurement(reading.metric, reading.resolution.is_some()));
     let mut tag = |name: &str, value: &str| {
         // InfluxDB refuses a tag without a value.
@@ -110,7 +154,7 @@ pub fn line(person: &Person, reading: &Reading, zones: &Zones) -> Option<String>
             line.push(',');
             line.push_str(name);
             line.push('=');
-            escape(&mut line, value, &[',', '=', ' ']);
+            escape(line, value, &[',', '=', ' ']);
         }
     };
     // In the order of their names, as InfluxDB likes them.
@@ -125,7 +169,7 @@ pub fn line(person: &Person, reading: &Reading, zones: &Zones) -> Option<String>
         tag("zone", zone);
     }
     line.push(' ');
-    field(&mut line, key, &reading.value)?;
+    field(line, key, &reading.value)?;
     for (name, value) in &reading.beside {
         let value = match value {
             // Clouds write it as a number or as text; a field has one type, and no float holds all its digits.
@@ -138,7 +182,7 @@ pub fn line(person: &Person, reading: &Reading, zones: &Zones) -> Option<String>
         };
         let before = line.len();
         line.push(',');
-        if value.and_then(|value| field(&mut line, &format!("{key}-{name}"), &value)).is_none() {
+        if value.and_then(|value| field(line, &format!("{key}-{name}"), &value)).is_none() {
             line.truncate(before);
         }
     }
@@ -148,7 +192,7 @@ pub fn line(person: &Person, reading: &Reading, zones: &Zones) -> Option<String>
     };
     // Writing to a String cannot fail. Nanoseconds, the protocol's own unit, last until the year 2262.
     let _ = write!(line, " {}", instant.timestamp_nanos_opt()?);
-    Some(line)
+    Some(())
 }
 
 fn field(line: &mut String, name: &str, value: &Value) -> Option<()> {

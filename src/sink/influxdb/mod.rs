@@ -17,9 +17,9 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use self::line::quota_line;
+use self::request::{Packed, Server, Trouble};
 pub use self::request::{Place, Settings};
-use self::request::{Server, Trouble};
-use self::unwritten::{Batch, Unwritten};
+use self::unwritten::Unwritten;
 use self::writing::{MOST_LINES, Writer};
 use crate::reading::Person;
 use crate::snapshot::{Sink, Snapshot};
@@ -77,7 +77,7 @@ struct Told {
 /// Whether it takes what is written there, by writing nothing; what is the matter, and the cure behind a semicolon, if
 /// not.
 pub async fn examine(settings: Settings, http: reqwest::Client) -> std::result::Result<(), String> {
-    match (Server { settings, http }).write(&[]).await {
+    match (Server { settings, http }).write(Packed::new("")).await {
         Err(Trouble::Unreachable(why) | Trouble::Failing(why, _) | Trouble::Misconfigured(why)) => Err(why),
         // InfluxDB 2 refuses an empty request, but only after it has looked who wants to write where.
         Ok(()) | Err(Trouble::Refused(_) | Trouble::TooLong) => Ok(()),
@@ -218,17 +218,11 @@ impl Inner {
         self.settle(standing).await?;
         let quotas = std::mem::take(&mut *self.quotas.lock().unwrap_or_else(PoisonError::into_inner));
         // Where this fails, the next fetch has a newer word.
-        let mut quotas: Vec<_> = quotas.into_values().collect();
+        let unwritten = Unwritten::new(self.store.clone(), standing.through, quotas.into_values().collect());
         // The next ones are read while one is under way, and no more than fit: InfluxDB decides how fast.
         let (sender, mut batches) = mpsc::channel(READ_AHEAD);
-        tokio::spawn(Unwritten::new(self.store.clone(), standing.through).send_all(MOST_LINES, sender));
-        loop {
-            let mut batch = match batches.recv().await {
-                Some(batch) => batch.map_err(unreadable)?,
-                None if quotas.is_empty() => break,
-                None => Batch::default(),
-            };
-            batch.lines.append(&mut quotas);
+        tokio::spawn(unwritten.send_all(MOST_LINES, sender));
+        while let Some(batch) = batches.recv().await.transpose().map_err(unreadable)? {
             self.writer.write(&batch).await?;
             if let Some(through) = batch.through {
                 standing.through = through;

@@ -60,6 +60,19 @@ pub(super) enum Trouble {
     TooLong,
 }
 
+/// Lines as they are sent.
+#[derive(Debug, Clone)]
+pub(super) struct Packed(Vec<u8>);
+
+impl Packed {
+    pub fn new(lines: &str) -> Packed {
+        let mut encoder = GzEncoder::new(Vec::with_capacity(lines.len() / 8), Compression::fast());
+        // Writing to a Vec cannot fail.
+        let _ = encoder.write_all(lines.as_bytes());
+        Packed(encoder.finish().unwrap_or_default())
+    }
+}
+
 /// One server.
 pub(super) struct Server {
     pub settings: Settings,
@@ -79,11 +92,10 @@ impl Server {
     }
 
     /// Writes lines. Writing them again changes nothing.
-    pub async fn write(&self, lines: &[String]) -> Result<(), Trouble> {
-        let body = packed(&lines.join("\n")).map_err(|error| Trouble::Failing(error.to_string(), None))?;
+    pub async fn write(&self, lines: Packed) -> Result<(), Trouble> {
         let request = self.request(&["write"], &["api", "v2", "write"]);
         let request = request.header("Content-Type", "text/plain; charset=utf-8").header("Content-Encoding", "gzip");
-        self.send(request.body(body)).await.map(drop)
+        self.send(request.body(lines.0)).await.map(drop)
     }
 
     /// Deletes points. VictoriaMetrics, which cannot, takes the question for another one and says that all is well.
@@ -196,12 +208,6 @@ impl Server {
 /// What follows the status where there are words.
 fn between(said: &str) -> &'static str {
     if said.is_empty() { "" } else { ": " }
-}
-
-fn packed(text: &str) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 8), Compression::fast());
-    encoder.write_all(text.as_bytes())?;
-    encoder.finish()
 }
 
 /// What a server says, briefly, without the line it says it of: that one holds values.

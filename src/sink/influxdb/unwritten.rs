@@ -7,7 +7,8 @@ use anyhow::Result;
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use tokio::sync::mpsc::Sender;
 
-use super::line::{beside, line, measurement};
+use super::line::{Lines, beside, measurement};
+use super::request::Packed;
 use crate::reading::{Moment, Person, Reading};
 use crate::store::{Changed, Cursor, Samples, Selection, Store};
 use crate::zone::Zones;
@@ -22,7 +23,9 @@ pub(super) struct Batch {
     /// What has to go before: it is no longer as it was written.
     pub deletions: Vec<Deletion>,
     /// The lines.
-    pub lines: Vec<String>,
+    pub lines: Lines,
+    /// The same, ready to be sent.
+    pub packed: Option<Packed>,
     /// Everything up to this change is there once the batch is.
     pub through: Option<i64>,
 }
@@ -40,6 +43,8 @@ pub(super) struct Deletion {
 /// Everything that changed after some change.
 pub(super) struct Unwritten {
     store: Store,
+    /// Lines that go first.
+    first: Vec<String>,
     /// Those of the people among the entries.
     zones: BTreeMap<Person, Zones>,
     after: i64,
@@ -49,14 +54,18 @@ pub(super) struct Unwritten {
 }
 
 impl Unwritten {
-    pub fn new(store: Store, after: i64) -> Unwritten {
-        Unwritten { store, zones: BTreeMap::new(), after, entries: VecDeque::new(), rest: None }
+    pub fn new(store: Store, after: i64, first: Vec<String>) -> Unwritten {
+        Unwritten { store, first, zones: BTreeMap::new(), after, entries: VecDeque::new(), rest: None }
     }
 
     /// Hands over batches of some `most` lines for as long as there is anything and somebody takes them.
     pub async fn send_all(mut self, most: usize, batches: Sender<Result<Batch>>) {
-        while let Some(batch) = self.next(most).await.transpose() {
+        while let Some(mut batch) = self.next(most).await.transpose() {
             let failed = batch.is_err();
+            if let Ok(batch) = &mut batch {
+                // Here, where nobody waits for it.
+                batch.packed = Some(Packed::new(batch.lines.text(&(0..batch.lines.count()))));
+            }
             if batches.send(batch).await.is_err() || failed {
                 return;
             }
@@ -66,9 +75,10 @@ impl Unwritten {
     /// The next batch; `None`: there is nothing more.
     async fn next(&mut self, most: usize) -> Result<Option<Batch>> {
         let mut batch = Batch::default();
-        while batch.lines.len() < most {
+        self.first.drain(..).for_each(|line| batch.lines.push(&line));
+        while batch.lines.count() < most {
             if let Some((entry, samples)) = self.rest.take() {
-                let (found, rest) = self.store.changed_samples(&samples, most - batch.lines.len()).await?;
+                let (found, rest) = self.store.changed_samples(&samples, most - batch.lines.count()).await?;
                 self.add(&mut batch, &entry.person, found.iter()).await?;
                 match rest {
                     Some(rest) => self.rest = Some((entry, rest)),
@@ -100,7 +110,7 @@ impl Unwritten {
                 None => batch.through = Some(entry.number),
             }
         }
-        let nothing = batch.lines.is_empty() && batch.deletions.is_empty() && batch.through.is_none();
+        let nothing = batch.lines.count() == 0 && batch.deletions.is_empty() && batch.through.is_none();
         Ok((!nothing).then_some(batch))
     }
 
@@ -142,7 +152,7 @@ impl Unwritten {
         readings: impl Iterator<Item = &'a Reading>,
     ) -> Result<()> {
         let zones = self.zones(person).await?;
-        batch.lines.extend(readings.filter_map(|reading| line(person, reading, zones)));
+        readings.for_each(|reading| batch.lines.add(person, reading, zones));
         Ok(())
     }
 

@@ -1,13 +1,14 @@
 //! One batch on its way: the lines that a server does not take are found and left out, the others written. Waits for
 //! nothing and repeats nothing.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use prometheus::Histogram;
 
-use super::line::named;
-use super::request::{Server, Trouble};
+use super::line::{Lines, named};
+use super::request::{Packed, Server, Trouble};
 use super::unwritten::Batch;
 use crate::telemetry;
 
@@ -21,7 +22,7 @@ const NAMED: usize = 5;
 const OF_LINES: [&str; 5] = ["partial write", "unable to parse", "field type conflict", "retention", "dropped"];
 
 /// Lines that a server did not take, and why.
-type Refused<'a> = Vec<(&'a [String], String)>;
+type Refused = Vec<(Range<usize>, String)>;
 
 /// A server and the length of the requests that it takes.
 pub(super) struct Writer {
@@ -49,19 +50,22 @@ impl Writer {
                 Err(Trouble::TooLong) => {}
             }
         }
-        let (mut left, mut refused, mut taken) = (vec![batch.lines.as_slice()], Refused::new(), false);
+        let all = 0..batch.lines.count();
+        let (mut left, mut refused, mut taken) = (Vec::from([all.clone()]), Refused::new(), false);
         while let Some(lines) = left.pop() {
             let most = self.most.load(Ordering::Relaxed);
             if lines.is_empty() {
                 continue;
             }
             if lines.len() > most {
-                let (first, rest) = lines.split_at(most);
-                left.extend([rest, first]);
+                let middle = lines.start + most;
+                left.extend([middle..lines.end, lines.start..middle]);
                 continue;
             }
+            let packed = batch.packed.clone().filter(|_| lines == all);
+            let packed = packed.unwrap_or_else(|| Packed::new(batch.lines.text(&lines)));
             let begun = Instant::now();
-            let why = match self.server.write(lines).await {
+            let why = match self.server.write(packed).await {
                 Ok(()) => {
                     self.latency.observe(begun.elapsed().as_secs_f64());
                     taken = true;
@@ -79,8 +83,8 @@ impl Writer {
             if lines.len() == 1 || dropped(&why) == Some(lines.len()) {
                 refused.push((lines, why));
             } else {
-                let (first, rest) = lines.split_at(lines.len() / 2);
-                left.extend([rest, first]);
+                let middle = lines.start + lines.len() / 2;
+                left.extend([middle..lines.end, lines.start..middle]);
             }
         }
         if let Some((_, why)) =
@@ -91,14 +95,15 @@ impl Writer {
                 "InfluxDB at {url} refuses everything: {why}; check [influxdb]"
             )));
         }
-        tell(&refused);
+        tell(&batch.lines, &refused);
         Ok(())
     }
 }
 
 /// Says which lines are left out.
-fn tell(refused: &Refused<'_>) {
-    let all: Vec<_> = refused.iter().flat_map(|(lines, why)| lines.iter().map(move |line| (line, why))).collect();
+fn tell(lines: &Lines, refused: &Refused) {
+    let each = |(some, why)| lines.text(some).lines().map(move |line| (line, why));
+    let all: Vec<_> = refused.iter().map(|(some, why)| (some, why)).flat_map(each).collect();
     for (line, why) in all.iter().take(NAMED) {
         log::warn!("InfluxDB does not take {}: {why}; it is left out", named(line));
     }

@@ -1,5 +1,7 @@
 //! Samples read back: thousands as one text, because a driver takes longer to hand over a row than a database to find it.
 
+use std::cmp::Reverse;
+
 use anyhow::Result;
 use chrono::{FixedOffset, NaiveDate, NaiveTime};
 
@@ -55,7 +57,11 @@ impl Store {
                 .await
                 .context("reading the newest sample from the store")?;
             let samples: Vec<Stored> = series.read(&texts);
-            newest = newest.into_iter().chain(samples).max_by_key(|stored: &Stored| stored.reading.at.instant());
+            // Of two at one instant, that of the finer series.
+            let place = |stored: &Stored| {
+                (stored.reading.at.instant(), Reverse(stored.reading.resolution.map(Resolution::seconds)))
+            };
+            newest = newest.into_iter().chain(samples).max_by_key(place);
         }
         Ok(newest)
     }

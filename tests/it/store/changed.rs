@@ -1,11 +1,12 @@
 //! What changed, in its order, on either engine: a destination that comes back finds what it does not have, once.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use chrono::{DateTime, FixedOffset, TimeDelta};
 use fitbit2mqtt::reading::Reading;
 use fitbit2mqtt::store::Store;
 use serde_json::json;
 
-use super::both::{Home, anna, minutes, noon, number, record};
+use super::both::{Home, anna, minutes, noon, number, record, sample};
 
 /// What changed after a number: metric, day, instants of samples or days, whether something is gone.
 async fn after(store: &Store, position: i64) -> Vec<(String, usize, bool)> {
@@ -39,8 +40,8 @@ async fn whoever_comes_back_finds_what_changed_since_and_only_that() {
         first.push(number("steps", "2026-11-19", 9000.0));
         record(store, &first, noon(0)).await;
         let all = [
-            entry("heart-rate 2026-11-19", 20, false),
             entry("steps 2026-11-18", 1, false),
+            entry("heart-rate 2026-11-19", 20, false),
             entry("steps 2026-11-19", 1, false),
         ];
         assert_eq!(after(store, 0).await, all, "{engine}");
@@ -70,6 +71,24 @@ async fn whoever_comes_back_finds_what_changed_since_and_only_that() {
         let all = after(store, 0).await;
         assert!(all.contains(&entry("heart-rate 2026-11-19", 40, false)), "{engine}: {all:?}");
         assert_eq!(all.len(), 3, "{engine}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn days_that_lie_in_one_another_are_told_apart_page_by_page() {
+    for home in Home::each().await {
+        let store = &home.store;
+        let beat = |time: DateTime<FixedOffset>| sample("heart-rate", &time.to_rfc3339(), 60.0);
+        let from = |begin: &str, count| {
+            let begin: DateTime<FixedOffset> = begin.parse().unwrap();
+            (0..count).map(move |minute| beat(begin + TimeDelta::minutes(20 * minute)))
+        };
+        // From Auckland to Honolulu: what is tomorrow there is still today here, and comes later.
+        let flown: Vec<_> =
+            from("2026-11-19T00:00:00+13:00", 60).chain(from("2026-11-18T13:10:00-10:00", 30)).collect();
+        record(store, &flown, noon(0)).await;
+        let days = [entry("heart-rate 2026-11-18", 30, false), entry("heart-rate 2026-11-19", 60, false)];
+        assert_eq!(after(store, 0).await, days, "{}", home.engine);
     }
 }
 
