@@ -101,10 +101,12 @@ pub(super) async fn record<'a>(
     Ok(changed.into_iter().map(|(_, recorded)| recorded).collect())
 }
 
-/// Whether a destination may take the two for different ones: databases of time series know a point by where it came
-/// from and by words such as a level of sleep.
+/// Whether a destination that is told the one may be left with something of the other: databases of time series know a
+/// point by where it came from and by words such as a level of sleep, and keep what is no longer said beside a value.
 fn tells_apart(known: &Reading, reading: &Reading) -> bool {
-    known.source != reading.source || (known.value != reading.value && known.value.number().is_none())
+    known.source != reading.source
+        || (known.value != reading.value && known.value.number().is_none())
+        || known.beside.keys().any(|name| !reading.beside.contains_key(name))
 }
 
 /// From when until when readings hold that have a length in seconds beside them, as sleep levels have. One that is told

@@ -120,11 +120,22 @@ async fn what_is_gone_is_told_until_everybody_knows() {
         let position = store.position("one").await.unwrap();
         assert_eq!(after(store, position).await, [entry("steps 2026-11-19", 1, false)], "{engine}");
 
+        // What is no longer said beside a value is gone as well.
+        let beside = json!({ "goal": 10_000 }).as_object().unwrap().clone();
+        let with_goal = Reading { beside, ..from("Watch", number("steps", "2026-11-19", 9200.0)) };
+        let without = from("Watch", number("steps", "2026-11-19", 9300.0));
+        for (minute, reading, gone) in [(5, with_goal, false), (6, without, true)] {
+            store.note_position("one", last(store).await).await.unwrap();
+            let position = store.position("one").await.unwrap();
+            record(store, &[reading], noon(minute)).await;
+            assert_eq!(after(store, position).await, [entry("steps 2026-11-19", 1, gone)], "{engine}");
+        }
+
         // Who comes again gets numbers that nobody has passed yet.
         store.note_position("one", last(store).await).await.unwrap();
         store.forget(&anna()).await.unwrap();
         let position = store.position("one").await.unwrap();
-        record(store, &[number("steps", "2026-11-19", 1.0)], noon(5)).await;
+        record(store, &[number("steps", "2026-11-19", 1.0)], noon(7)).await;
         assert_eq!(after(store, position).await, [entry("steps 2026-11-19", 1, false)], "{engine}");
     }
 }
