@@ -1,6 +1,6 @@
 //! How fast everything goes to a real InfluxDB, beside its floor, measured in the same run: a bare client that has the same
-//! lines in memory, packs them with gzip and sends one request after the other. `cargo bench --bench influxdb`; it fails where the promise is
-//! not kept. Wants Debian's influxdb.
+//! lines in memory, packs them with gzip as the bridge does and sends one request after the other.
+//! `cargo bench --bench influxdb`; it fails where the promise is not kept. Wants Debian's influxdb.
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
 
 #[path = "../tests/it/influxdb/server.rs"]

@@ -134,7 +134,7 @@ impl Groups {
             people.extend(patient["id"].as_str().and_then(|id| agreed_by_patient.remove(id)).unwrap_or_default());
             Ok(())
         };
-        let mut read = self.reader.read(&request, each, |_, _| came.calls += 1).await;
+        let read = self.reader.read(&request, each, |_, _| came.calls += 1).await;
         if let Ok(0) = read {
             // A group that does not exist is answered like one in which nobody is.
             match self.others(group, came).await {
@@ -142,7 +142,8 @@ impl Groups {
                 Ok(Some(others)) => {
                     return Err(BadRequest(format!("there is no group {group}; {others}")).into());
                 }
-                Err(error) => read = Err(error),
+                // Then nobody is in it, or it does not exist.
+                Err(error) => log::warn!("group {group}: the groups cannot be listed: {error:#}"),
             }
         }
         if self.fetcher.is_stopping() {

@@ -74,6 +74,9 @@ impl Fetcher {
         if member.is_moving() {
             return Err(Refusal::Failed(person.clone(), Failure::ConsentLost(member.must_connect())));
         }
+        // Of somebody who is archived nothing more is asked.
+        let first = member.upstream.is_organizations() && member.profile_due;
+        let member = if first { self.profile_first(member).await?.0 } else { member };
         let mut known = self.what_is_known(&member, Some(stretch.first)).await?;
         known.probe = Probe::of(&self.household.store.devices(person).await?);
         let mut asks = plan::past(member.upstream, (stretch.first, stretch.last), &stretch.metrics, &known);

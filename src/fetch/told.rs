@@ -88,7 +88,7 @@ impl Fetcher {
         }
         self.keep_what_was_measured(member, &mut told.said).await?;
         if told.said.iter().any(|said| !said.readings.is_empty()) {
-            store.note_zone(&member.person, member.zone).await?;
+            store.note_zone(&member.person, member.zone, member.today).await?;
             if let Some(patient) = member.user_id().filter(|_| member.upstream.is_organizations()) {
                 store.set_patient(&member.person, patient).await?;
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use anyhow::Result;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::rows::{Insert, portions};
 use super::samples::{self, Series};
@@ -45,6 +45,13 @@ pub struct Samples {
     day: NaiveDate,
     /// The Unix second from which on.
     from: i64,
+}
+
+impl Samples {
+    /// Those from an instant on.
+    pub fn since(self, instant: DateTime<Utc>) -> Samples {
+        Samples { from: self.from.max(instant.timestamp()), ..self }
+    }
 }
 
 /// Entries in their order, as one text: all that a destination needs to know, but for the samples.

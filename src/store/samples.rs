@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use anyhow::{Result, bail};
+use serde_json::{Map, Value as Json};
 
 pub(super) use self::read::{NEWEST_SAMPLE, Series, after, next_day, series_of};
 use super::changed::Changes;
@@ -69,7 +70,9 @@ pub(super) async fn record<'a>(
                 while known.next_if(|(earlier, _)| earlier < instant).is_some() {}
                 let known = known.next_if(|(same, _)| same == instant).map(|(_, known)| known);
                 let origin = origins.id(reading);
-                let moved = known.as_ref().is_some_and(|known| known.origin != origin);
+                let moved = known.as_ref().is_some_and(|known| {
+                    origins.source(known.origin) != origins.source(origin) || known.says_more_than(reading)
+                });
                 let revision = match &known {
                     Some(known) if known.is(*number, origin, reading) => continue,
                     Some(known) if !answered.replaces(reading.at.date(), moment(known.asked)) => continue,
@@ -92,14 +95,17 @@ pub(super) async fn record<'a>(
 }
 
 impl Known {
+    /// Whether it says something beside the number that the reading does not.
+    fn says_more_than(&self, reading: &Reading) -> bool {
+        self.beside().keys().any(|name| !reading.beside.contains_key(name))
+    }
+
+    fn beside(&self) -> Map<String, Json> {
+        self.beside.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
     fn is(&self, number: f64, origin: i64, reading: &Reading) -> bool {
-        let beside = match &self.beside {
-            None => reading.beside.is_empty(),
-            Some(text) => {
-                serde_json::from_str(text).is_ok_and(|beside: serde_json::Map<_, _>| beside == reading.beside)
-            }
-        };
-        self.number == number && self.origin == origin && beside
+        self.number == number && self.origin == origin && self.beside() == reading.beside
     }
 }
 
@@ -184,6 +190,10 @@ impl Origins {
             .iter()
             .find(|(known, from, _)| *known == east && from.as_deref() == source.as_deref())
             .map(|(.., id)| *id)
+    }
+
+    fn source(&self, origin: i64) -> Option<&str> {
+        self.0.iter().find(|(.., id)| *id == origin).and_then(|(_, source, _)| source.as_deref())
     }
 
     fn id(&self, reading: &Reading) -> i64 {

@@ -1,6 +1,7 @@
 //! In which time zones a person's days are: where a destination has put a day, it stays.
 
 use anyhow::Result;
+use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 
 use super::trouble::Doing;
@@ -20,7 +21,8 @@ impl Store {
 
     /// Notes in which time zone a person's days are that are recorded from now on; to be called before anything is. The
     /// first zone is that of all days before, another one that of the days after the last of which anything is recorded.
-    pub async fn note_zone(&self, person: &Person, zone: Tz) -> Result<()> {
+    /// What is dated later than the day after `today`, the person's own, was mistyped, and holds nothing.
+    pub async fn note_zone(&self, person: &Person, zone: Tz, today: NaiveDate) -> Result<()> {
         let mut connection = self.pool.acquire().await.context("reading the store")?;
         if last(&mut connection, person).await?.is_some_and(|last| last == zone.name()) {
             return Ok(());
@@ -29,11 +31,13 @@ impl Store {
         drop(connection);
         let mut transaction = self.write().await?;
         // A night that ended in the evening is recorded as tomorrow's.
-        let recorded: Option<String> = sqlx::query_scalar("SELECT MAX(day) FROM reading WHERE person = $1")
-            .bind(person.as_str())
-            .fetch_one(&mut *transaction)
-            .await
-            .context("reading the store")?;
+        let recorded: Option<String> =
+            sqlx::query_scalar("SELECT MAX(day) FROM reading WHERE person = $1 AND day <= $2")
+                .bind(person.as_str())
+                .bind((today + Days::new(1)).to_string())
+                .fetch_one(&mut *transaction)
+                .await
+                .context("reading the store")?;
         let recorded = recorded.unwrap_or_default();
         sqlx::query("DELETE FROM zone WHERE person = $1 AND after >= $2")
             .bind(person.as_str())

@@ -52,7 +52,7 @@ async fn written() -> World {
         let profile = StoredProfile { fetched, zone, name: None, since: None };
         let store = store(&world).await;
         store.set_profile(&person(name), &profile).await.unwrap();
-        store.note_zone(&person(name), chrono_tz::Europe::Amsterdam).await.unwrap();
+        store.note_zone(&person(name), chrono_tz::Europe::Amsterdam, "2026-11-20".parse().unwrap()).await.unwrap();
     }
     let mut nights = of_day("deep-sleep-minutes", 95.0, "2026-11-18");
     nights.beside = json!({"count": 4}).as_object().unwrap().clone();

@@ -86,7 +86,11 @@ async fn household(server: &Server) -> World {
     world.more = server.configuration();
     for name in PEOPLE {
         world.plugindata().create(&person(name)).unwrap();
-        store(&world).await.note_zone(&person(name), chrono_tz::Europe::Amsterdam).await.unwrap();
+        store(&world)
+            .await
+            .note_zone(&person(name), chrono_tz::Europe::Amsterdam, "2026-11-20".parse().unwrap())
+            .await
+            .unwrap();
     }
     world
 }

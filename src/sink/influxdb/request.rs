@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -114,7 +115,9 @@ impl Server {
             )]),
             Place::Bucket { .. } => {
                 let predicate = format!("_measurement=\"{measurement}\" AND user=\"{person}\"");
-                let body = json!({"start": from.to_rfc3339(), "stop": to.to_rfc3339(), "predicate": predicate});
+                // The last instant belongs to what is deleted: storage/engine.go of InfluxDB 2, `DeleteBucketRangePredicate`.
+                let stop = *to - TimeDelta::nanoseconds(1);
+                let body = json!({"start": from.to_rfc3339(), "stop": stop.to_rfc3339(), "predicate": predicate});
                 request.header("Content-Type", "application/json").body(body.to_string())
             }
         };

@@ -92,9 +92,14 @@ impl Unwritten {
                 if entries.is_empty() {
                     batch.through = Some(last);
                 }
+                let is_gone = entries.iter().any(|entry| entry.gone);
                 (self.entries, self.after) = (entries.into(), last);
                 // They are read after what they are for: of a day that is recorded they say the same for ever.
                 self.zones.clear();
+                if is_gone && batch.lines.count() > 0 {
+                    // Deletions go before the lines of a batch, and those it has were read before these.
+                    break;
+                }
                 continue;
             };
             if self.entries.is_empty() {
@@ -102,7 +107,7 @@ impl Unwritten {
                 entry.number = self.after;
             }
             if entry.gone {
-                self.write_anew(&mut batch, &entry).await?;
+                self.write_anew(&mut batch, &mut entry).await?;
             }
             self.add(&mut batch, &entry.person, entry.readings.iter()).await?;
             match entry.samples.take() {
@@ -116,33 +121,37 @@ impl Unwritten {
 
     /// Lets go of what was written of an entry's day, and writes what there is now: of all metrics of that measurement,
     /// for a point can only go whole.
-    async fn write_anew(&mut self, batch: &mut Batch, entry: &Changed) -> Result<()> {
+    async fn write_anew(&mut self, batch: &mut Batch, entry: &mut Changed) -> Result<()> {
         let zones = self.zones(&entry.person).await?.clone();
         let begins = zones.begin(entry.day);
         let (yesterday, tomorrow) = (entry.day - Days::new(1), entry.day + Days::new(1));
         let from = DateTime::from_timestamp(entry.since, 0).filter(|_| entry.since != i64::MIN).unwrap_or(begins);
-        let to = zones.begin(tomorrow).max(from + TimeDelta::seconds(1));
+        // The evening of a day whose person flew east lies after the beginning of the next.
+        let to = zones.begin(tomorrow).max(begins + TimeDelta::days(1)).max(from + TimeDelta::seconds(1));
         let intraday = entry.resolution.is_some();
         let (measurement, person) = (measurement(entry.metric, intraday), entry.person.clone());
         batch.deletions.push(Deletion { measurement, person, from, to });
         let metrics = beside(entry.metric, intraday);
         let selection = Selection { from: yesterday, to: tomorrow, metrics: &metrics, intraday: true };
+        let at = |reading: &Reading| match reading.at {
+            Moment::Time(time) => time.to_utc(),
+            Moment::Date(date) => zones.begin(date),
+        };
+        let is_swept = |reading: &Reading| (from..to).contains(&at(reading));
         let mut after: Option<Cursor> = None;
         loop {
             let page = self.store.history(&entry.person, &selection, after, PAGE).await?;
-            let readings = page.readings.iter().map(|stored| &stored.reading).filter(|reading| {
-                let at = match reading.at {
-                    Moment::Time(time) => time.to_utc(),
-                    Moment::Date(date) => zones.begin(date),
-                };
-                from <= at && at < to
-            });
+            let readings = page.readings.iter().map(|stored| &stored.reading).filter(|reading| is_swept(reading));
             self.add(batch, &entry.person, readings).await?;
             after = page.next;
             if after.is_none() {
-                return Ok(());
+                break;
             }
         }
+        // What is written by now is not written again.
+        entry.readings.retain(|reading| !is_swept(reading));
+        entry.samples = entry.samples.take().map(|samples| samples.since(to));
+        Ok(())
     }
 
     async fn add<'a>(

@@ -9,7 +9,7 @@ use prometheus::Histogram;
 
 use super::line::{Lines, named};
 use super::request::{Packed, Server, Trouble};
-use super::unwritten::Batch;
+use super::unwritten::{Batch, Deletion};
 use crate::telemetry;
 
 /// Lines of one request: what InfluxDB's documentation advises.
@@ -38,15 +38,13 @@ impl Writer {
 
     /// Writes a batch but for the lines that the server refuses, which are told in the log.
     pub async fn write(&self, batch: &Batch) -> Result<(), Trouble> {
+        let mut kept = Vec::new();
         for deletion in &batch.deletions {
             match self.server.delete(deletion).await {
                 Ok(()) => {}
                 Err(trouble @ (Trouble::Unreachable(_) | Trouble::Failing(..))) => return Err(trouble),
                 // What is new can be written all the same.
-                Err(Trouble::Refused(why) | Trouble::Misconfigured(why)) => {
-                    let (measurement, person, from) = (deletion.measurement, &deletion.person, deletion.from);
-                    log::warn!("{measurement} of {person} from {from} on keeps points that no longer hold: {why}");
-                }
+                Err(Trouble::Refused(why) | Trouble::Misconfigured(why)) => kept.push((deletion, why)),
                 Err(Trouble::TooLong) => {}
             }
         }
@@ -94,6 +92,9 @@ impl Writer {
             return Err(Trouble::Misconfigured(format!(
                 "InfluxDB at {url} refuses everything: {why}; check [influxdb]"
             )));
+        }
+        for (Deletion { measurement, person, from, .. }, why) in kept {
+            log::warn!("{measurement} of {person} from {from} on keeps points that no longer hold: {why}");
         }
         tell(&batch.lines, &refused);
         Ok(())

@@ -11,7 +11,7 @@ use fitbit2mqtt::store::StoredProfile;
 use fitbit2mqtt::upstream::fitbit::FITBIT;
 
 use super::server::{Server, Value};
-use super::{agree, household, reading, record, store};
+use super::{agree, household, level, reading, record, store};
 use crate::world::{PEOPLE, World, person};
 
 /// A person's steps of days, by when they stand there.
@@ -83,18 +83,22 @@ async fn what_is_told_otherwise_of_the_days_beside_a_move_is_there_once() {
     let moves =
         [("anna", Tz::Europe__Amsterdam, Tz::America__New_York), ("ben", Tz::Pacific__Niue, Tz::Pacific__Auckland)];
     for (name, home, _) in moves {
-        store(&world).await.note_zone(&person(name), home).await.unwrap();
+        store(&world).await.note_zone(&person(name), home, "2026-11-20".parse().unwrap()).await.unwrap();
         record(&world, name, &[day("2026-11-18", "Charge", 18.0), day("2026-11-19", "Charge", 19.0)]).await;
     }
+    // The last evening in Niue is that of the first day in Auckland.
+    let evening = ["2026-11-19T20:00:00-11:00", "2026-11-19T20:10:00-11:00", "2026-11-19T20:20:00-11:00"];
+    record(&world, "ben", &evening.map(|at| level("light", at, 600))).await;
     world.start().await;
     agree(&world, &server).await;
     for (name, _, away) in moves {
-        store(&world).await.note_zone(&person(name), away).await.unwrap();
+        store(&world).await.note_zone(&person(name), away, "2026-11-20".parse().unwrap()).await.unwrap();
         record(&world, name, &[day("2026-11-20", "Charge", 20.0), day("2026-11-21", "Charge", 21.0)]).await;
     }
     for name in PEOPLE {
         record(&world, name, &[day("2026-11-19", "Watch", 190.0), day("2026-11-20", "Watch", 200.0)]).await;
     }
+    record(&world, "ben", &[level("deep", evening[0], 1800)]).await;
     // Whoever publishes nudges.
     world.post("/plugin/fitbit/userSettings", &[("user", "anna"), ("system", "en_US")]).await;
     agree(&world, &server).await;

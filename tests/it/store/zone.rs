@@ -13,7 +13,7 @@ fn zones(first: Tz, later: &[(&str, Tz)]) -> Zones {
 }
 
 async fn noted(store: &Store, zone: Tz) -> Zones {
-    store.note_zone(&anna(), zone).await.unwrap();
+    store.note_zone(&anna(), zone, day("2026-11-20")).await.unwrap();
     store.zones(&anna()).await.unwrap()
 }
 
@@ -27,7 +27,7 @@ async fn a_zone_holds_from_the_first_day_of_which_nothing_is_recorded() {
         assert_eq!(noted(store, Europe__Amsterdam).await, Europe__Amsterdam.into(), "{engine}");
         record(store, &[number("steps", "2026-11-19", 9000.0), number("floors", "2026-11-20", 3.0)], noon(0)).await;
         let ben = "ben".parse().unwrap();
-        store.note_zone(&ben, Asia__Tokyo).await.unwrap();
+        store.note_zone(&ben, Asia__Tokyo, day("2026-11-20")).await.unwrap();
 
         let moved = zones(Europe__Amsterdam, &[("2026-11-20", America__New_York)]);
         assert_eq!(noted(store, America__New_York).await, moved, "{engine}");
@@ -40,8 +40,9 @@ async fn a_zone_holds_from_the_first_day_of_which_nothing_is_recorded() {
         let further = zones(Europe__Amsterdam, &[("2026-11-20", Asia__Tokyo)]);
         assert_eq!(noted(store, Asia__Tokyo).await, further, "{engine}");
 
-        // A night that ended in the evening is tomorrow's, and stays as well.
-        record(store, &[number("sleep-minutes", "2026-11-21", 400.0)], noon(2)).await;
+        // A night that ended in the evening is tomorrow's, and stays as well; what somebody mistyped holds nothing.
+        let mistyped = number("body-weight", "2062-11-20", 70.0);
+        record(store, &[number("sleep-minutes", "2026-11-21", 400.0), mistyped], noon(2)).await;
         let home_again = zones(Europe__Amsterdam, &[("2026-11-20", Asia__Tokyo), ("2026-11-21", Europe__Amsterdam)]);
         assert_eq!(noted(store, Europe__Amsterdam).await, home_again, "{engine}");
         assert_eq!(home.again().await.zones(&anna()).await.unwrap(), home_again, "{engine}");
