@@ -114,11 +114,7 @@ impl Server {
                 ),
             )]),
             Place::Bucket { .. } => {
-                let predicate = format!("_measurement=\"{measurement}\" AND user=\"{person}\"");
-                // The last instant belongs to what is deleted: storage/engine.go of InfluxDB 2, `DeleteBucketRangePredicate`.
-                let stop = *to - TimeDelta::nanoseconds(1);
-                let body = json!({"start": from.to_rfc3339(), "stop": stop.to_rfc3339(), "predicate": predicate});
-                request.header("Content-Type", "application/json").body(body.to_string())
+                request.header("Content-Type", "application/json").body(bucket_deletion(deletion).to_string())
             }
         };
         let answer: Json = serde_json::from_str(&self.send(request).await?).unwrap_or_default();
@@ -208,6 +204,14 @@ impl Server {
     }
 }
 
+/// The body of a deletion from a bucket. Its last instant is deleted, too: `DeleteBucketRangePredicate` in
+/// storage/engine.go of InfluxDB 2.
+fn bucket_deletion(Deletion { measurement, person, from, to }: &Deletion) -> Json {
+    let predicate = format!("_measurement=\"{measurement}\" AND user=\"{person}\"");
+    let stop = *to - TimeDelta::nanoseconds(1);
+    json!({"start": from.to_rfc3339(), "stop": stop.to_rfc3339(), "predicate": predicate})
+}
+
 /// What follows the status where there are words.
 fn between(said: &str) -> &'static str {
     if said.is_empty() { "" } else { ": " }
@@ -231,7 +235,17 @@ fn words(body: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::*;
+
+    #[test]
+    fn a_deletion_from_a_bucket_spares_the_next_day() {
+        let (from, to) = ("2026-11-18T23:00:00Z".parse(), "2026-11-19T23:00:00Z".parse());
+        let (Ok(from), Ok(to), Ok(person)) = (from, to, "anna".parse()) else { panic!("they are well-formed") };
+        let body = bucket_deletion(&Deletion { measurement: "Activity", person, from, to });
+        assert_eq!(body["start"], "2026-11-18T23:00:00+00:00");
+        assert_eq!(body["stop"], "2026-11-19T22:59:59.999999999+00:00");
+        assert_eq!(body["predicate"], r#"_measurement="Activity" AND user="anna""#);
+    }
 
     #[test]
     fn what_a_server_says_is_passed_on_without_values() {

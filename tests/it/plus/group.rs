@@ -131,6 +131,13 @@ async fn who_is_archived_is_fetched_by_no_action_until_they_are_back() {
     let refused = world.fetch(&archived, "&force=true").await;
     assert!(refused.status == 403 && refused.body.contains("out of the archive"), "{}", refused.body);
     assert_eq!(of_them(&world).len(), 2);
+    // Nor is their past: that is another look, and no more.
+    let past = [("user", archived.as_str()), ("command", "backfill"), ("from", "2026-11-01"), ("to", "")];
+    assert_eq!(world.post("/plugin/fitbit/command", &past).await.status, 202);
+    world.until("somebody looks", async |world| of_them(world).len() > 2).await;
+    // A fetch waits for the requests that are under way.
+    assert_eq!(world.fetch(&archived, "").await.status, 403);
+    assert!(of_them(&world).iter().all(|path| *path == format!("/patient/{patient}")));
     assert!(!world.retained().await.keys().any(|topic| topic.starts_with(&format!("sensors/fitbit/{archived}/"))));
 
     world.cloud.clinic().change("patient", &patient, |patient| patient["attributes"]["archived"] = false.into());
