@@ -137,7 +137,7 @@ impl Store {
     /// At most `limit` entries that follow a change, in order, with what they are of as it is now, and the number up to
     /// which that is all; `None`: nothing follows. Entries of metrics that the catalogue no longer has are left out.
     pub async fn changed(&self, after: i64, limit: usize) -> Result<(Vec<Changed>, Option<i64>)> {
-        // One look at one state: an entry and its readings belong together.
+        // What changes between the two questions, which PostgreSQL sees, comes again with a later number.
         let mut transaction = self.pool.begin().await.context("reading the store")?;
         let lines: Option<String> = sqlx::query_scalar(ENTRIES)
             .bind(after)

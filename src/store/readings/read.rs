@@ -1,12 +1,12 @@
 //! The values of days, nights and events read back: rows as one text, because a driver takes longer to hand over a row
 //! than a database to find it.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use anyhow::Result;
 use chrono::NaiveDate;
 use serde::Deserialize;
-use serde_json::{Map, Value as Json};
 
 use super::{Key, Stored};
 use crate::metric::{self, Metric};
@@ -152,11 +152,13 @@ pub(in crate::store) struct Kept<'a> {
 /// Rows of the table as one text: an array each line. Of what they are is told by a column of theirs or a number.
 pub(in crate::store) fn text(engine: Engine, entry: &str, rows: &str) -> String {
     let (number, text, source) = (engine.digits("number"), engine.quoted("text"), engine.quoted("source"));
+    // Quoted as well, so that one that somebody damaged spoils no more than its own row.
+    let beside = engine.quoted("beside");
     // A number stands in quotes, for readers of JSON take the last digits lightly.
     format!(
         r#"SELECT string_agg('[' || {entry} || ',"' || metric || '","' || day || '",' || instant || ',' || place || ',"'
              || measured || '",' || COALESCE('"' || {number} || '"', 'null') || ',' || {text} || ',' || {source} || ','
-             || beside || ',' || asked || ',' || fetched || ',' || revision || ']', '{}') FROM ({rows}) AS reading"#,
+             || {beside} || ',' || asked || ',' || fetched || ',' || revision || ']', '{}') FROM ({rows}) AS reading"#,
         '\n'
     )
 }
@@ -185,7 +187,8 @@ struct Row<'a> {
     number: Option<&'a str>,
     text: Option<String>,
     source: Option<String>,
-    beside: Map<String, Json>,
+    #[serde(borrow)]
+    beside: Cow<'a, str>,
     asked: i64,
     fetched: i64,
     revision: i64,
@@ -208,7 +211,7 @@ impl<'a> Row<'a> {
             value,
             at: self.measured.parse().ok()?,
             source: self.source,
-            beside: self.beside,
+            beside: serde_json::from_str(&self.beside).ok()?,
             resolution: None,
         };
         Some(Stored { reading, fetched: moment(self.fetched), revision: self.revision })

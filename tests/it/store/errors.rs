@@ -65,6 +65,8 @@ async fn rows_that_make_no_sense_are_left_out() {
     record(&home.store, &days, noon(0)).await;
     home.execute("UPDATE reading SET metric = 'no-such-metric' WHERE day < '2026-11-19'").await;
     assert_eq!(all(&home.store, 1).await.len(), 4, "what stands after them is still told");
+    home.execute("UPDATE reading SET metric = 'floors', beside = '{\"a' WHERE day = '2026-11-18'").await;
+    assert_eq!(all(&home.store, 1).await.len(), 4, "what stands after it as well");
     home.execute("DELETE FROM reading").await;
     home.execute("UPDATE series SET metric = 'no-such-metric'").await;
     assert_eq!(all(&home.store, 2).await, []);
