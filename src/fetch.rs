@@ -119,7 +119,7 @@ impl Fetcher {
             self.publish(person).await;
             return Err(Refusal::Failed(person.clone(), Failure::ConsentLost(why)));
         }
-        let (member, mut answers) = self.profile_first(member).await?;
+        let (member, mut answers) = self.profile_first(member, |_| true).await?;
         let mut known = self.what_is_known(&member, everything.range.map(|(start, _)| start)).await?;
         let force = wanted_of(&member, wanted).force;
         if !force {
@@ -295,14 +295,19 @@ impl Fetcher {
         Ok(())
     }
 
-    /// What changes rarely, where it is due, before anything else: the profile says which day it is for the person.
-    async fn profile_first(&self, member: Member) -> Result<(Member, Vec<Answer>), Refusal> {
+    /// What changes rarely, where it is due and wanted, before anything else: the profile says which day it is for the
+    /// person.
+    async fn profile_first(
+        &self,
+        member: Member,
+        wanted: impl Fn(&Endpoint) -> bool,
+    ) -> Result<(Member, Vec<Answer>), Refusal> {
         let granted = |scope: &str| member.scopes().is_none_or(|scopes| scopes.iter().any(|name| name == scope));
         let rare = member.upstream.endpoints.iter().filter(|endpoint| endpoint.span == Span::OnceADay);
         let (start, end) = (member.today, member.today);
         let mut answers: Vec<Answer> = Vec::new();
         let mut read: Option<Profile> = None;
-        for endpoint in rare.filter(|endpoint| member.profile_due && granted(endpoint.scope)) {
+        for endpoint in rare.filter(|endpoint| member.profile_due && granted(endpoint.scope) && wanted(endpoint)) {
             // It answers no method until the plan says so.
             let path = Endpoint::addressed(endpoint.path, member.user_id(), self.household.clock.now());
             let (body, methods) = (None, Vec::new());

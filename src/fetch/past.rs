@@ -10,6 +10,7 @@ use crate::plan::{self, Ask, Known, Probe};
 use crate::quota::Lane;
 use crate::reading::Person;
 use crate::store::Stretch;
+use crate::upstream::endpoint::Endpoint;
 use crate::upstream::{Failure, Upstream};
 
 /// A request that failed so often is given up, and the others go on.
@@ -74,9 +75,10 @@ impl Fetcher {
         if member.is_moving() {
             return Err(Refusal::Failed(person.clone(), Failure::ConsentLost(member.must_connect())));
         }
-        // Of somebody who is archived nothing more is asked.
-        let first = member.upstream.is_organizations() && member.profile_due;
-        let member = if first { self.profile_first(member).await?.0 } else { member };
+        // Of somebody who is archived nothing more is asked. What has values is left to the next live fetch, which keeps them.
+        let only_looks = |endpoint: &Endpoint| endpoint.gives().is_empty();
+        let first = member.upstream.is_organizations();
+        let member = if first { self.profile_first(member, only_looks).await?.0 } else { member };
         let mut known = self.what_is_known(&member, Some(stretch.first)).await?;
         known.probe = Probe::of(&self.household.store.devices(person).await?);
         let mut asks = plan::past(member.upstream, (stretch.first, stretch.last), &stretch.metrics, &known);

@@ -149,7 +149,7 @@ pub(in crate::store) struct Kept<'a> {
     pub stored: Option<Stored>,
 }
 
-/// Rows of the table as one text: an array each line. Of what they are is told by a column of theirs or a number.
+/// Rows of the table as one text: an array each line, which begins with `entry`, a column of theirs or a number.
 pub(in crate::store) fn text(engine: Engine, entry: &str, rows: &str) -> String {
     let (number, text, source) = (engine.digits("number"), engine.quoted("text"), engine.quoted("source"));
     // Quoted as well, so that one that somebody damaged spoils no more than its own row.

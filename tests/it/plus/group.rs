@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use fitbit2mqtt::clock::Clock;
 use fitbit2mqtt::simulator::{Effect, Fault, Options};
 use serde_json::{Value as Json, json};
@@ -147,6 +147,31 @@ async fn who_is_archived_is_fetched_by_no_action_until_they_are_back() {
     world.cloud.forget_requests();
     assert_eq!(world.fetch(&archived, "").await.status, 200);
     assert!(!of_them(&world).contains(&format!("/patient/{patient}")));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_takes_nothing_from_the_next_fetch() {
+    let clock = Clock::paced("2026-11-20T15:00:00Z".parse().unwrap(), 1.0);
+    let mut world = organization(Programme::default(), clock).await;
+    add(&world, 8, true);
+    let patient = world.cloud.clinic().patient(8);
+    world.start().await;
+    world.await_topic(&format!("sensors/fitbit/{}/adherence-due", name(8)), |due| due == "20").await;
+    world.clock.advance(TimeDelta::days(1));
+    world.cloud.forget_requests();
+    let asked = |world: &World, path: &str| {
+        world.cloud.requests().iter().any(|asked| asked.path == path && asked.query.contains(&patient))
+    };
+    let past =
+        [("user", name(8)), ("command", "backfill".into()), ("from", "2026-09-01".into()), ("to", "2026-09-10".into())];
+    let past: Vec<_> = past.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(world.post("/plugin/fitbit/command", &past).await.status, 202);
+    world.until("the past is asked", async |world| asked(world, "/result")).await;
+    assert!(!asked(&world, "/patient_health_metric"));
+    // The list of laboratory values is due once a day, and the past would throw it away.
+    assert_eq!(world.fetch(&name(8), "").await.status, 200);
+    assert!(asked(&world, "/patient_health_metric"));
     world.stop().await;
 }
 
